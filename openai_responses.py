@@ -2637,9 +2637,35 @@ def _client_event_fields(event: Any) -> Mapping[str, Any]:
     return {name: key.type for name, key in _typed_dict_keys(event).items()}
 
 
+# Required keys of the SDK's types that the service doesn't require, by type without any `Beta` prefix: as recorded.
+_KEYS_NOT_REQUIRED = {
+    "FunctionTool": {"parameters", "strict"},
+    "ResponseInputImage": {"detail"},
+    "ResponseInputImageContent": {"detail"},
+    "ResponseOutputMessage": {"id", "status", "type"},
+    "ResponseOutputText": {"annotations"},
+    "ResponseReasoningItem": {"id"},
+}
+
+
+# Keys that the service accepts although the SDK's types lack them, by type without any `Beta` prefix: as recorded. Most
+# are keys of answers that clients send back.
+_KEYS_BEYOND_TYPES = {
+    "ChatCompletionAssistantMessage": {"annotations", "parsed"},
+    "ChatCompletionFunctionTool": {"name"},
+    "ChatCompletionMessageFunctionToolCall": {"index"},
+    "ChatCompletionToolMessage": {"name"},
+    "EasyInputMessage": {"id"},
+    "Function": {"parsed_arguments"},
+    "ImageGeneration": {"n"},
+    "ImageGenerationCall": {"action", "background", "output_format", "quality", "revised_prompt", "size"},
+    "Message": {"id"},
+}
+
+
 @functools.cache
 def _required_keys(tp: Any) -> set[str]:
-    """Return the required keys of a TypedDict."""
+    """Return the keys of a TypedDict that the service requires."""
     return {name for name, key in _typed_dict_keys(tp).items() if key.required}
 
 
@@ -2649,6 +2675,7 @@ def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
     import typing_extensions
 
     keys = {}
+    type_name = tp.__name__.removeprefix("Beta").removesuffix("Param")
     for name, annotation in typing_extensions.get_type_hints(tp, include_extras=True).items():
         field = _typed_dict_field(annotation)
         for extra in getattr(field.type, "__metadata__", ()):
@@ -2656,7 +2683,11 @@ def _typed_dict_keys(tp: Any) -> Mapping[str, _Field]:
             if alias:  # `async_` is sent as `async`
                 name = alias
                 break
+        if name in _KEYS_NOT_REQUIRED.get(type_name, ()):
+            field = field._replace(required=False)
         keys[name] = field
+    for name in _KEYS_BEYOND_TYPES.get(type_name, ()):
+        keys[name] = _Field(Any, required=False)
     return keys
 
 
@@ -2672,91 +2703,475 @@ def _typed_dict_field(annotation: Any) -> _Field:
     return _Field(annotation, required=False)
 
 
-# ---- bounds ----------------------------------------------------------------------------------------------------------
+# ---- limits of values ------------------------------------------------------------------------------------------------
 
 
-# The minimum and maximum of a parameter. Bounds for `endpoint.parameter` override those for the parameter's name.
-_BOUNDS: Mapping[str, tuple[float, float]] = {
-    "completions.create.logprobs": (0, 5),
-    "dimensions": (1, 3072),
-    "frequency_penalty": (-2.0, 2.0),
-    "images.create_variation.n": (1, 10),
-    "images.edit.n": (1, 10),
-    "images.generate.n": (1, 10),
-    "max_num_results": (1, 50),
-    "n": (1, 128),
-    "partial_images": (0, 3),
-    "presence_penalty": (-2.0, 2.0),
-    "temperature": (0.0, 2.0),
-    "top_logprobs": (0, 20),
-    "top_p": (0.0, 1.0),
-}
+class _Limit(NamedTuple):
+    """A limit of the service for the value of one parameter."""
+
+    param: str  # the path in the body: `[]` stands for each item of an array, `*` for each value of an object
+    kind: str  # a key of `_LIMIT_KINDS`; other kinds of values at the same place are not limited
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
 
 
-_BOUNDED_PARAMS = {name.rpartition(".")[2] for name in _BOUNDS}
+_NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
 
 
-class _BoundError(NamedTuple):
-    """One way in which a number violates its bounds, and the words for it in either form of the message."""
-
-    is_violated: Callable[[float, float], bool]  # called with the number and the bound
-    side: str
-    limit: str
-    expected_sign: str
-    comparative: str
-
-
-# The errors of a minimum and of a maximum.
-_BOUND_ERRORS = (
-    _BoundError(
-        is_violated=operator.lt,
-        side="below",
-        limit="minimum",
-        expected_sign=">=",
-        comparative="less",
-    ),
-    _BoundError(
-        is_violated=operator.gt,
-        side="above",
-        limit="maximum",
-        expected_sign="<=",
-        comparative="greater",
-    ),
+_SAMPLING_LIMITS = (
+    _Limit("temperature", "decimal", 0, 2),
+    _Limit("top_p", "decimal", 0, 1),
 )
 
 
-# Endpoints whose messages have the form of JSON schema's.
+_ATTRIBUTE_LIMITS = (
+    _Limit("attributes", "object", maximum=16),
+    _Limit("attributes.*", "string", maximum=512),
+)
+
+
+_CHUNKING_LIMITS = (_Limit("chunking_strategy.static.max_chunk_size_tokens", "integer", 100, 4096),)
+
+
+_NETWORK_LIMITS = (
+    _Limit("network_policy.allowed_domains", "array", 1),
+    _Limit("network_policy.domain_secrets", "array", 1),
+    _Limit("network_policy.domain_secrets[].domain", "string", 1),
+    _Limit("network_policy.domain_secrets[].name", "string", 1),
+    _Limit("network_policy.domain_secrets[].value", "string", 1, 10_485_760),
+)
+
+
+_SKILL_LIMITS = (
+    _Limit("skills", "array", maximum=200),
+    _Limit("skills[].skill_id", "string", 1, 64),
+)
+
+
+def _limits_below(param: str, limits: Iterable[_Limit]) -> tuple[_Limit, ...]:
+    """Return limits for the same parameters inside another parameter."""
+    return tuple(limit._replace(param=f"{param}.{limit.param}") for limit in limits)
+
+
+_CONTAINER_LIMITS = (
+    _Limit("file_ids", "array", maximum=50),
+    *_NETWORK_LIMITS,
+    *_SKILL_LIMITS,
+)
+
+
+_RESPONSE_TOOL_LIMITS = (
+    _Limit("name", "string", 1, 128, _NAME_PATTERN),
+    _Limit("allowed_callers", "array", 1),
+    _Limit("max_num_results", "integer", 1, 50),
+    _Limit("output_compression", "integer", 0, 100),
+    _Limit("partial_images", "integer", 0, 3),
+    _Limit("ranking_options.score_threshold", "decimal", 0, 1),
+    _Limit("tools", "array", 1),
+    _Limit("tools[].name", "string", 1, 128, _NAME_PATTERN),
+    _Limit("tunnel_id", "string", pattern="^tunnel_[a-z0-9]{32}$"),
+    *_limits_below("container", _CONTAINER_LIMITS),
+    *_limits_below("environment", _CONTAINER_LIMITS),
+)
+
+
+_ITEM_LIMITS = (
+    _Limit("call_id", "string", 1, 64),
+    _Limit("caller.caller_id", "string", 1, 64),
+    _Limit("content[].image_url", "string", maximum=20_971_520),
+    _Limit("content[].text", "string", maximum=10_485_760),
+    _Limit("encrypted_content", "string", maximum=20_971_520),
+    _Limit("name", "string", 1, 128),
+    _Limit("namespace", "string", 1, 64, _NAME_PATTERN),
+    _Limit("operation.diff", "string", maximum=10_485_760),
+    _Limit("operation.path", "string", 1),
+    _Limit("output", "string", maximum=10_485_760),
+    _Limit("output[].image_url", "string", maximum=20_971_520),
+    _Limit("output[].text", "string", maximum=10_485_760),
+    *_limits_below("tools[]", _RESPONSE_TOOL_LIMITS),
+)
+
+
+_ASSISTANT_LIMITS = (
+    *_SAMPLING_LIMITS,
+    _Limit("name", "string", maximum=256),
+    _Limit("description", "string", maximum=512),
+    _Limit("instructions", "string", maximum=256_000),
+    _Limit("tools", "array", maximum=128),
+)
+
+
+_ASSISTANT_TOOL_LIMITS = (
+    _Limit("tools[].file_search.max_num_results", "integer", 1, 50),
+    _Limit("tools[].file_search.ranking_options.score_threshold", "decimal", 0, 1),
+    _Limit("tools[].function.name", "string", 1, 64, _NAME_PATTERN),
+)
+
+
+_TOOL_RESOURCE_LIMITS = (
+    _Limit("tool_resources.code_interpreter.file_ids", "array", maximum=20),
+    _Limit("tool_resources.file_search.vector_store_ids", "array", maximum=1),
+    _Limit("tool_resources.file_search.vector_stores", "array", maximum=1),
+)
+
+
+_TRAINING_LIMITS = (
+    _Limit("batch_size", "integer", 1, 256),
+    _Limit("n_epochs", "integer", 1, 50),
+    _Limit("beta", "decimal", 0, 2),
+    _Limit("compute_multiplier", "decimal", 0, 10),
+    _Limit("eval_interval", "integer", 1),
+    _Limit("eval_samples", "integer", 1),
+)
+
+
+_REALTIME_SESSION_LIMITS = (
+    _Limit("audio.input.transcription.languages", "array", 1),
+    _Limit("audio.input.turn_detection.idle_timeout_ms", "integer", 5000, 30_000),
+    _Limit("audio.output.speed", "decimal", 0.25, 1.5),
+    _Limit("truncation.retention_ratio", "decimal", 0, 1),
+    _Limit("truncation.token_limits.post_instructions", "integer", 0),
+)
+
+
+# The limits of parameters by the prefix of the endpoints that they apply to, from the published description of the API
+# and from reports. An endpoint of `beta.responses` has the limits of `responses`.
+_LIMITS: Mapping[str, tuple[_Limit, ...]] = {
+    "": (
+        _Limit("metadata", "object", maximum=16),
+        _Limit("metadata.*", "string", maximum=512),
+    ),
+    "admin.organization.": (
+        _Limit("certificate_ids", "array", 1, 10),
+        _Limit("expires_in_seconds", "integer", 1, 31_536_000),
+        _Limit("threshold_amount", "integer", 0),
+    ),
+    "admin.organization.groups.": (_Limit("name", "string", 1, 255),),
+    "audio.speech.": (
+        _Limit("input", "string", maximum=4096),
+        _Limit("instructions", "string", maximum=4096),
+        _Limit("speed", "decimal", 0.25, 4),
+    ),
+    "audio.transcriptions.": (
+        _Limit("known_speaker_names", "array", maximum=4),
+        _Limit("known_speaker_references", "array", maximum=4),
+        _Limit("languages", "array", 1),
+    ),
+    "batches.": (_Limit("output_expires_after.seconds", "integer", 3600, 2_592_000),),
+    "beta.assistants.": (*_ASSISTANT_LIMITS, *_ASSISTANT_TOOL_LIMITS, *_TOOL_RESOURCE_LIMITS),
+    "beta.chatkit.sessions.": (
+        _Limit("chatkit_configuration.file_upload.max_file_size", "integer", 1, 512),
+        _Limit("chatkit_configuration.file_upload.max_files", "integer", 1),
+        _Limit("chatkit_configuration.history.recent_threads", "integer", 1),
+        _Limit("expires_after.seconds", "integer", 1, 600),
+        _Limit("rate_limits.max_requests_per_1_minute", "integer", 1),
+        _Limit("user", "string", 1),
+        _Limit("workflow.state_variables", "object", maximum=64),
+    ),
+    "beta.threads.": (
+        _Limit("content", "array", 1),
+        _Limit("messages[].content", "array", 1),
+        *_TOOL_RESOURCE_LIMITS,
+    ),
+    "beta.threads.create_and_run": (
+        *_SAMPLING_LIMITS,
+        *_ASSISTANT_TOOL_LIMITS,
+        _Limit("max_completion_tokens", "integer", 256),
+        _Limit("max_prompt_tokens", "integer", 256),
+        _Limit("thread.messages[].content", "array", 1),
+        _Limit("tools", "array", maximum=20),
+        _Limit("truncation_strategy.last_messages", "integer", 1),
+        *_limits_below("thread", _TOOL_RESOURCE_LIMITS),
+    ),
+    "beta.threads.runs.create": (
+        *_SAMPLING_LIMITS,
+        *_ASSISTANT_TOOL_LIMITS,
+        _Limit("additional_messages[].content", "array", 1),
+        _Limit("max_completion_tokens", "integer", 256),
+        _Limit("max_prompt_tokens", "integer", 256),
+        _Limit("tools", "array", maximum=20),
+        _Limit("truncation_strategy.last_messages", "integer", 1),
+    ),
+    "chat.completions.": (
+        *_SAMPLING_LIMITS,
+        _Limit("frequency_penalty", "decimal", -2, 2),
+        _Limit("functions", "array", 1, 128),
+        _Limit("functions[].name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("messages", "array", 1),
+        _Limit("messages[].content", "array", 1),
+        _Limit("messages[].tool_calls[].function.name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("n", "integer", 1, 128),
+        _Limit("prediction.content", "array", 1),
+        _Limit("presence_penalty", "decimal", -2, 2),
+        _Limit("response_format.json_schema.name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("safety_identifier", "string", maximum=64),
+        _Limit("seed", "integer", -(2**63), 2**63 - 1),
+        _Limit("stop", "array", 1, 4),
+        _Limit("tools", "array", maximum=128),
+        _Limit("tools[].function.name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("top_logprobs", "integer", 0, 20),
+    ),
+    "completions.": (
+        *_SAMPLING_LIMITS,
+        _Limit("best_of", "integer", 0, 20),
+        _Limit("frequency_penalty", "decimal", -2, 2),
+        _Limit("logprobs", "integer", 0, 5),
+        _Limit("max_tokens", "integer", 0),
+        _Limit("n", "integer", 1, 128),
+        _Limit("presence_penalty", "decimal", -2, 2),
+        _Limit("prompt", "array", 1),
+        _Limit("prompt[]", "array", 1),
+        _Limit("stop", "array", 1, 4),
+    ),
+    "containers.create": (
+        _Limit("expires_after.minutes", "integer", 1, 20),
+        *_CONTAINER_LIMITS,
+    ),
+    "conversations.": (
+        _Limit("items", "array", maximum=20),
+        *_limits_below("items[]", _ITEM_LIMITS),
+    ),
+    "embeddings.": (
+        _Limit("dimensions", "integer", 1, 3072),
+        _Limit("input", "array", 1, 2048),
+        _Limit("input[]", "array", 1),
+        _Limit("input", "string", 1),
+    ),
+    "files.create": (_Limit("expires_after.seconds", "integer", 3600, 2_592_000),),
+    "fine_tuning.alpha.graders.": (_Limit("grader.sampling_params.max_completions_tokens", "integer", 1),),
+    "fine_tuning.jobs.create": (
+        _Limit("seed", "integer", 0, 2**31 - 1),
+        _Limit("suffix", "string", 1, 64),
+        *_limits_below("hyperparameters", _TRAINING_LIMITS),
+        *_limits_below("method.dpo.hyperparameters", _TRAINING_LIMITS),
+        *_limits_below("method.reinforcement.hyperparameters", _TRAINING_LIMITS),
+        *_limits_below("method.supervised.hyperparameters", _TRAINING_LIMITS),
+    ),
+    "images.": (
+        _Limit("image", "array", 1, 16),
+        _Limit("images", "array", 1, 16),
+        _Limit("n", "integer", 1, 10),
+        _Limit("output_compression", "integer", 0, 100),
+        _Limit("partial_images", "integer", 0, 3),
+        _Limit("prompt", "string", 1, 32_000),
+    ),
+    "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
+    "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
+    "realtime.client_secrets.": (
+        _Limit("expires_after.seconds", "integer", 10, 7200),
+        *_limits_below("session", _REALTIME_SESSION_LIMITS),
+    ),
+    "responses.": (
+        *_SAMPLING_LIMITS,
+        _Limit("context_management", "array", 1),
+        _Limit("context_management[].compact_threshold", "integer", 1000),
+        _Limit("input", "string", maximum=10_485_760),
+        _Limit("max_output_tokens", "integer", 16),
+        _Limit("multi_agent.max_concurrent_subagents", "integer", 1),
+        _Limit("prompt_cache_key", "string", maximum=64),
+        _Limit("safety_identifier", "string", maximum=64),
+        _Limit("text.format.name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("tools", "array", maximum=128),
+        _Limit("top_logprobs", "integer", 0, 20),
+        *_limits_below("input[]", _ITEM_LIMITS),
+        *_limits_below("tools[]", _RESPONSE_TOOL_LIMITS),
+    ),
+    "skills.": (_Limit("files", "array", maximum=500),),
+    "uploads.create": (_Limit("expires_after.seconds", "integer", 3600, 2_592_000),),
+    "vector_stores.": (
+        *_ATTRIBUTE_LIMITS,
+        *_CHUNKING_LIMITS,
+        _Limit("expires_after.days", "integer", 1, 365),
+    ),
+    "vector_stores.create": (_Limit("file_ids", "array", maximum=500),),
+    "vector_stores.file_batches.create": (
+        _Limit("file_ids", "array", 1, 2000),
+        _Limit("files", "array", 1, 2000),
+        *_limits_below("files[]", _ATTRIBUTE_LIMITS),
+        *_limits_below("files[]", _CHUNKING_LIMITS),
+    ),
+    "vector_stores.search": (
+        _Limit("max_num_results", "integer", 1, 50),
+        _Limit("query", "array", 1),
+        _Limit("ranking_options.score_threshold", "decimal", 0, 1),
+    ),
+    "videos.": (_Limit("prompt", "string", 1, 32_000),),
+    "videos.create_character": (_Limit("name", "string", 1, 80),),
+}
+
+
+class _LimitKind(NamedTuple):
+    """How a kind of value is measured, and the errors of a value that is too small or too large.
+
+    An error is its code and its message, in which `{limit}` and `{actual}` are numbers.
+    """
+
+    measure: Callable[[Any], float | None]  # None for a value of another kind
+    too_small: tuple[str, str]
+    too_large: tuple[str, str]
+
+
+def _integer_of(value: Any) -> int | None:
+    """Return an integer, which a form has as a string. Return None for other values."""
+    if isinstance(value, str):
+        return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else None
+    return value if _is_number(value) else None
+
+
+def _decimal_of(value: Any) -> float | None:
+    """Return a number. Return None for other values: the service doesn't check the decimals of forms."""
+    return value if _is_number(value) else None
+
+
+def _length_of(*types: type) -> Callable[[Any], int | None]:
+    """Return a function that measures the length of values of the given types."""
+
+    def length(value: Any) -> int | None:
+        return len(value) if isinstance(value, types) else None
+
+    return length
+
+
+_LIMIT_KINDS: Mapping[str, _LimitKind] = {
+    "integer": _LimitKind(
+        measure=_integer_of,
+        too_small=(
+            "integer_below_min_value",
+            "integer below minimum value. Expected a value >= {limit}, but got {actual} instead.",
+        ),
+        too_large=(
+            "integer_above_max_value",
+            "integer above maximum value. Expected a value <= {limit}, but got {actual} instead.",
+        ),
+    ),
+    "decimal": _LimitKind(
+        measure=_decimal_of,
+        too_small=(
+            "decimal_below_min_value",
+            "decimal below minimum value. Expected a value >= {limit}, but got {actual} instead.",
+        ),
+        too_large=(
+            "decimal_above_max_value",
+            "decimal above maximum value. Expected a value <= {limit}, but got {actual} instead.",
+        ),
+    ),
+    "string": _LimitKind(
+        measure=_length_of(str),
+        too_small=(
+            "empty_string",
+            "empty string. Expected a string with minimum length {limit}, but got an empty string instead.",
+        ),
+        too_large=(
+            "string_above_max_length",
+            "string too long. Expected a string with maximum length {limit}, but got a string with length {actual} instead.",
+        ),
+    ),
+    "array": _LimitKind(
+        measure=_length_of(list),
+        too_small=(
+            "empty_array",
+            "empty array. Expected an array with minimum length {limit}, but got an empty array instead.",
+        ),
+        too_large=(
+            "array_above_max_length",
+            "array too long. Expected an array with maximum length {limit}, but got an array with length {actual} instead.",
+        ),
+    ),
+    "object": _LimitKind(
+        measure=_length_of(dict),
+        too_small=(
+            "empty_object",
+            "empty object. Expected an object with at least {limit} properties, but got an empty object instead.",
+        ),
+        too_large=(
+            "object_above_max_properties",
+            "too many properties. "
+            "Expected an object with at most {limit} properties, but got an object with {actual} properties instead.",
+        ),
+    ),
+}
+
+
+# The kinds that are checked in default mode, too.
+_NUMBER_KINDS = {"integer", "decimal"}
+
+
+# Endpoints whose messages about numbers have the form of JSON schema's.
 _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
-def _check_bounds(call: _Call) -> None:
-    """Raise the 400 of a number that is too small or too large.
+def _check_limits(call: _Call) -> None:
+    """Raise the 400 of a number that is too small or too large and, in strict mode, of other values beyond a limit."""
+    limits_by_name = _limits_by_name(call.row.name, bool(call.mock._strict))
+    for name, value in call.body.items():
+        for keys, limit in limits_by_name.get(name, ()):
+            for path, limited_value in _values_at(value, keys, (name,)):
+                _check_limit(call, limit, path, limited_value)
 
-    Raise `TypeError` or `ValueError` for a value that is not a number. `_attribute_errors` turns these into the 400 of a
-    wrong type.
+
+@functools.cache
+def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[tuple[list[str], _Limit]]]:
+    """Return the limits of an endpoint by the name of the parameter, each with the keys that lead on from there."""
+    limits_by_name: dict[str, list[tuple[list[str], _Limit]]] = {}
+    for prefix, limits in _LIMITS.items():
+        if not endpoint.startswith(prefix) and not endpoint.removeprefix("beta.").startswith(prefix):
+            continue
+        for limit in limits:
+            if strict or limit.kind in _NUMBER_KINDS:
+                name, *keys = limit.param.replace("[]", ".[]").split(".")
+                limits_by_name.setdefault(name, []).append((keys, limit))
+    return limits_by_name
+
+
+def _values_at(value: Any, keys: Sequence[str], path: _Path) -> Iterator[tuple[_Path, Any]]:
+    """Yield the values to which keys lead from a value, with their paths. `[]` and `*` lead to several values."""
+    if not keys:
+        yield path, value
+        return
+    key, *other_keys = keys
+    if key == "[]":
+        items = enumerate(value) if isinstance(value, list) else ()
+    elif not isinstance(value, dict):
+        items = ()
+    elif key == "*":
+        items = value.items()
+    else:
+        items = [(key, value[key])] if key in value else ()
+    for name, item in items:
+        yield from _values_at(item, other_keys, (*path, name))
+
+
+def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
+    """Raise the 400 of a value that violates a limit, or of an array or object in the place of a number."""
+    if limit.kind in _NUMBER_KINDS and isinstance(value, (list, dict)):
+        number_type = int if limit.kind == "integer" else float
+        _wrong_type_flaw(number_type, value, path).reject()
+    kind = _LIMIT_KINDS[limit.kind]
+    size = kind.measure(value)
+    if size is None:
+        return
+    if limit.minimum is not None and size < limit.minimum:
+        _reject_size(call, path, kind.too_small, limit.minimum, size)
+    if limit.maximum is not None and size > limit.maximum:
+        _reject_size(call, path, kind.too_large, limit.maximum, size)
+    if limit.pattern and not re.search(limit.pattern, value):
+        param = _format_path(path)
+        expected = f"Expected a string that matches the pattern '{limit.pattern}'."
+        _reject(f"Invalid '{param}': string does not match pattern. {expected}", param, "invalid_value")
+
+
+def _reject_size(call: _Call, path: _Path, error: tuple[str, str], limit: float, actual: float) -> typing.NoReturn:
+    """Raise the 400 of a value that is too small or too large.
+
+    error: the code and the message of its kind.
     """
-    for name in call.body.keys() & _BOUNDED_PARAMS:
-        bounds = _BOUNDS.get(f"{call.row.name}.{name}", _BOUNDS.get(name))
-        value = call.body[name]
-        if bounds is None or value is None:
-            continue
-        if isinstance(bounds[0], int):
-            number_type = "integer"
-            number = int(value)
-        elif isinstance(value, str):  # a decimal in a form, which the service does not check
-            continue
-        else:
-            number_type = "decimal"
-            number = value
-        for error, bound in zip(_BOUND_ERRORS, bounds, strict=True):
-            if not error.is_violated(number, bound):
-                continue
-            if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
-                _reject(f"{value} is {error.comparative} than the {error.limit} of {bound:g} - '{name}'")
-            violation = f"{number_type} {error.side} {error.limit} value"
-            expected = f"Expected a value {error.expected_sign} {bound:g}, but got {value} instead."
-            code = f"{number_type}_{error.side}_{error.limit[:3]}_value"
-            _reject(f"Invalid '{name}': {violation}. {expected}", name, code)
+    code, message = error
+    param = _format_path(path)
+    if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS and code.endswith("_value"):
+        bound = "less than the minimum" if actual < limit else "greater than the maximum"
+        _reject(f"{actual} is {bound} of {limit} - '{param}'")
+    _reject(f"Invalid '{param}': {message.format(limit=limit, actual=actual)}", param, code)
 
 
 # ---- strict schemas --------------------------------------------------------------------------------------------------
@@ -2876,17 +3291,23 @@ class _Flaw(NamedTuple):
 def _check_type(name: str, value: Any, tp: Any, lenient: bool = False, in_form: bool = False) -> None:
     """Raise the 400 of a value that a parameter does not accept.
 
-    lenient: accept literals that the installed SDK does not have, because the service may have added them since. The
-        `type` of the value itself must still be a known one.
+    lenient: accept what the service may have changed since the installed SDK: new literals and keys, and missing keys.
+        The `type` of the value itself must still be a known one.
     in_form: accept strings that stand for numbers and booleans.
     """
     for flaw in _type_flaws(tp, value, (name,)):
-        is_new_literal = flaw.code == "invalid_value" and flaw.path != (name, "type")
-        if lenient and is_new_literal:
+        if lenient and _may_be_new(flaw, name):
             continue
         if in_form and _is_form_scalar(flaw):
             continue
         flaw.reject()
+
+
+def _may_be_new(flaw: _Flaw, name: str) -> bool:
+    """Return True if a later version of the service may accept what is a flaw to the SDK's type of a parameter."""
+    if flaw.code == "missing_required_parameter":
+        return flaw.path[-1] not in _DISCRIMINATORS
+    return flaw.code == "unknown_parameter" or (flaw.code == "invalid_value" and flaw.path != (name, "type"))
 
 
 def _is_form_scalar(flaw: _Flaw) -> bool:
@@ -3024,20 +3445,21 @@ def _is_valid_value(tp: Any, value: Any) -> bool:
 
 
 def _typed_dict_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
-    """Yield the flaws of an object: first those of the keys that identify it, then the others in the request's order.
+    """Yield the flaws of an object: first those of the keys that identify it, then missing keys, then the others.
 
-    Optional keys may be null. Unknown keys are accepted, and so are missing keys that do not identify the object,
-    because the SDK's types require more keys than the service does.
+    Optional keys may be null.
     """
     if not isinstance(value, dict):
         yield _wrong_type_flaw(dict, value, path)
         return
     keys = _typed_dict_keys(tp)
-    identifying = _identifying_keys(tp)
-    for name in dict.fromkeys((*_DISCRIMINATORS, *identifying, *value)):
-        if name not in value and name in identifying:
-            yield _Flaw((*path, name), "missing_required_parameter")
-        elif name in value and name in keys and (value[name] is not None or keys[name].required):
+    for name in dict.fromkeys((*_DISCRIMINATORS, *_identifying_keys(tp), *_required_keys(tp), *value)):
+        if name not in value:
+            if name in _required_keys(tp):
+                yield _Flaw((*path, name), "missing_required_parameter")
+        elif name not in keys:
+            yield _Flaw((*path, name), "unknown_parameter")
+        elif value[name] is not None or keys[name].required:
             yield from _type_flaws(keys[name].type, value[name], (*path, name))
 
 
@@ -3134,6 +3556,7 @@ _JSON_TYPES = {
 # The message of a flaw by its code.
 _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
     "missing_required_parameter": lambda flaw, param: f"Missing required parameter: '{param}'.",
+    "unknown_parameter": lambda flaw, param: f"Unknown parameter: '{param}'.",
     "invalid_type": lambda flaw, param: (
         f"Invalid type for '{param}': expected {flaw.expected[0]}, but got {_JSON_TYPES[type(flaw.value)]} instead."
     ),
@@ -4456,7 +4879,7 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     Raises `_ServiceError` if the service rejects the call, for example because its object does not exist, and
     `ValueError` if the response of the test does not fit the call.
     """
-    _check_bounds(call)
+    _check_limits(call)
     behavior = call.behavior
     if behavior.resume:
         has_turn_for_object = script.turn and call.key in call.objects
@@ -5140,6 +5563,7 @@ class _SocketSession:
             supported = ", ".join(name for name in self.handlers if _client_event_type(self.client_events, name))
             _reject(f"Invalid value: {message_type!r}. Supported values are: {supported}.", "type", "invalid_value")
         _check_body(message.call)
+        _check_limits(message.call)
         with _attribute_errors(message.call):
             return await _await_if_needed(getattr(self, handler)(message))
 
