@@ -2432,6 +2432,7 @@ def _check_request(call: _Call) -> None:
     """Raise the service's error for a request that it rejects."""
     if not call.session and call.row.method != "WS":  # messages are checked on arrival, and a handshake has no body
         _check_body(call)
+    _check_limits(call)
     for param, resource in call.behavior.references.items():
         for id in _find_ids(call.body.get(param, call.params.get(param))):
             _require_object(call, resource, id, param)
@@ -2757,7 +2758,6 @@ def _limits_below(param: str, limits: Iterable[_Limit]) -> tuple[_Limit, ...]:
 _CONTAINER_LIMITS = (
     _Limit("file_ids", "array", maximum=50),
     *_NETWORK_LIMITS,
-    *_SKILL_LIMITS,
 )
 
 
@@ -2772,7 +2772,7 @@ _RESPONSE_TOOL_LIMITS = (
     _Limit("tools[].name", "string", 1, 128, _NAME_PATTERN),
     _Limit("tunnel_id", "string", pattern="^tunnel_[a-z0-9]{32}$"),
     *_limits_below("container", _CONTAINER_LIMITS),
-    *_limits_below("environment", _CONTAINER_LIMITS),
+    *_limits_below("environment", (*_CONTAINER_LIMITS, *_SKILL_LIMITS)),
 )
 
 
@@ -2817,12 +2817,16 @@ _TOOL_RESOURCE_LIMITS = (
 
 
 _TRAINING_LIMITS = (
-    _Limit("batch_size", "integer", 1, 256),
-    _Limit("n_epochs", "integer", 1, 50),
-    _Limit("beta", "decimal", 0, 2),
-    _Limit("compute_multiplier", "decimal", 0, 10),
-    _Limit("eval_interval", "integer", 1),
-    _Limit("eval_samples", "integer", 1),
+    _Limit("hyperparameters.batch_size", "integer", 1, 256),
+    _Limit("hyperparameters.n_epochs", "integer", 1, 50),
+)
+
+
+_REINFORCEMENT_LIMITS = (
+    *_TRAINING_LIMITS,
+    _Limit("hyperparameters.compute_multiplier", "decimal", 0, 10),
+    _Limit("hyperparameters.eval_interval", "integer", 1),
+    _Limit("hyperparameters.eval_samples", "integer", 1),
 )
 
 
@@ -2927,6 +2931,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     "containers.create": (
         _Limit("expires_after.minutes", "integer", 1, 20),
         *_CONTAINER_LIMITS,
+        *_SKILL_LIMITS,
     ),
     "conversations.": (
         _Limit("items", "array", maximum=20),
@@ -2943,10 +2948,11 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     "fine_tuning.jobs.create": (
         _Limit("seed", "integer", 0, 2**31 - 1),
         _Limit("suffix", "string", 1, 64),
-        *_limits_below("hyperparameters", _TRAINING_LIMITS),
-        *_limits_below("method.dpo.hyperparameters", _TRAINING_LIMITS),
-        *_limits_below("method.reinforcement.hyperparameters", _TRAINING_LIMITS),
-        *_limits_below("method.supervised.hyperparameters", _TRAINING_LIMITS),
+        *_TRAINING_LIMITS,
+        _Limit("method.dpo.hyperparameters.beta", "decimal", 0, 2),
+        *_limits_below("method.dpo", _TRAINING_LIMITS),
+        *_limits_below("method.reinforcement", _REINFORCEMENT_LIMITS),
+        *_limits_below("method.supervised", _TRAINING_LIMITS),
     ),
     "images.": (
         _Limit("image", "array", 1, 16),
@@ -2958,6 +2964,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     ),
     "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
     "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
+    "realtime.connect": _limits_below("session", _REALTIME_SESSION_LIMITS),
     "realtime.client_secrets.": (
         _Limit("expires_after.seconds", "integer", 10, 7200),
         *_limits_below("session", _REALTIME_SESSION_LIMITS),
@@ -4879,7 +4886,6 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     Raises `_ServiceError` if the service rejects the call, for example because its object does not exist, and
     `ValueError` if the response of the test does not fit the call.
     """
-    _check_limits(call)
     behavior = call.behavior
     if behavior.resume:
         has_turn_for_object = script.turn and call.key in call.objects
@@ -12132,9 +12138,11 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
         with call.store.lock:
             scripted = _select_response(call)
             is_checked = _needs_check(call, scripted)
-            if is_checked:  # before `_next_script`, because a rejected request does not use up a step of a list
-                with _attribute_errors(call):
+            with _attribute_errors(call):  # before `_next_script`: a rejected request does not use up a step of a list
+                if is_checked:
                     _check_request(call)
+                else:
+                    _check_limits(call)
             if record:
                 record.answered_by = scripted
             script = scripted._next_script() if scripted else _NOT_SET

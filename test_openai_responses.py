@@ -346,10 +346,13 @@ def file_json(id):
 
 
 def request_of(row, body=b"{}", /, **query):
-    """Return a request for a row, with made-up IDs in its path."""
+    """Return a request for a row, with made-up IDs in its path and an API key."""
     url = BASE_URL + re.sub(r"{(\w+)}", r"\1-1", row.path)
-    content_options = {"headers": {"content-type": "application/json"}, "content": body} if row.method == "POST" else {}
-    return httpx.Request(row.method, url, params=query or None, **content_options)
+    headers = {"authorization": f"Bearer {API_KEY}"}
+    if row.method != "POST":
+        return httpx.Request(row.method, url, params=query or None, headers=headers)
+    headers["content-type"] = "application/json"
+    return httpx.Request(row.method, url, params=query or None, headers=headers, content=body)
 
 
 def populated_mock(**options):
@@ -4894,6 +4897,408 @@ def test_null_is_accepted_for_bounded_numbers(client):
     assert len(completion.choices) == 1
 
 
+def chat_with(**params):
+    """Return a chat endpoint and a request with more parameters."""
+    return CHAT_CREATE, CHAT_REQUEST | params
+
+
+def respond_with(**params):
+    """Return an endpoint of the Responses API and a request with more parameters."""
+    return "responses.create", INPUT_REQUEST | params
+
+
+# The required parameters of the endpoints below.
+LIMITED_REQUESTS = {
+    "batches.create": {"completion_window": "24h", "endpoint": "/v1/responses", "input_file_id": "file-1"},
+    "files.create": {"file": "x", "purpose": "batch"},
+    "responses.create": INPUT_REQUEST,
+    "audio.speech.create": {"input": "x", "model": "m", "voice": "alloy"},
+    "fine_tuning.jobs.create": {"model": "gpt-4o-mini", "training_file": "file-1"},
+    "vector_stores.files.create": {"file_id": "file-1"},
+}
+NUMBERS_IN_DEPTH = [
+    (
+        "batches.create",
+        {"output_expires_after": {"anchor": "created_at", "seconds": 3599}},
+        "output_expires_after.seconds",
+    ),
+    ("files.create", {"expires_after": {"anchor": "created_at", "seconds": 2_592_001}}, "expires_after.seconds"),
+    ("vector_stores.create", {"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days"),
+    (
+        "vector_stores.files.create",
+        {"chunking_strategy": {"type": "static", "static": {"max_chunk_size_tokens": 99, "chunk_overlap_tokens": 0}}},
+        "chunking_strategy.static.max_chunk_size_tokens",
+    ),
+    (
+        "vector_stores.search",
+        {"query": "x", "ranking_options": {"score_threshold": 1.5}},
+        "ranking_options.score_threshold",
+    ),
+    ("responses.create", {"max_output_tokens": 15}, "max_output_tokens"),
+    ("responses.create", {"tools": [{"type": "image_generation", "partial_images": 4}]}, "tools[0].partial_images"),
+    (
+        "responses.create",
+        {"tools": [{"type": "web_search"}, {"type": "file_search", "vector_store_ids": [], "max_num_results": 51}]},
+        "tools[1].max_num_results",
+    ),
+    ("realtime.client_secrets.create", {"expires_after": {"seconds": 9}}, "expires_after.seconds"),
+    ("realtime.client_secrets.create", {"session": {"audio": {"output": {"speed": 2}}}}, "session.audio.output.speed"),
+    ("audio.speech.create", {"speed": 4.5}, "speed"),
+    (
+        "fine_tuning.jobs.create",
+        {"method": {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 51}}}},
+        "method.dpo.hyperparameters.n_epochs",
+    ),
+]
+
+
+@pytest.mark.parametrize("name, body, param", NUMBERS_IN_DEPTH)
+def test_number_beyond_its_limit_is_rejected_at_any_depth(name, body, param):
+    rejection = sent(populated_mock(), name, LIMITED_REQUESTS.get(name, {}) | body)
+    assert rejection.status_code == 400
+    error = rejection.json()["error"]
+    assert error["param"] == param
+    assert re.fullmatch(r"(integer|decimal)_(below_min|above_max)_value", error["code"])
+
+
+@pytest.mark.parametrize("value", [[], {}, [1]])
+def test_array_or_object_in_place_of_a_number_is_rejected(value):
+    name, body = chat_with(temperature=value)
+    rejection = sent(populated_mock(), name, body)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"]["message"].startswith(
+        "Invalid type for 'temperature': expected a decimal, but got a"
+    )
+
+
+def test_text_in_place_of_a_number_is_not_limited():
+    body = {"model": "gpt-4o-mini", "training_file": "file-1", "hyperparameters": {"n_epochs": "auto"}}
+    openai_mock = populated_mock()
+    openai_mock.state["files"]["file-1"] = {"purpose": "fine-tune"}
+    response = sent(openai_mock, "fine_tuning.jobs.create", body)
+    assert response.status_code == 200, response.text
+
+
+def function_tool(name="f"):
+    return {"type": "function", "function": {"name": name}}
+
+
+# A request with a value at its limit, the same with a value beyond it, and the service's error for that.
+LIMITED_VALUES = [
+    pytest.param(
+        chat_with(tools=[function_tool()] * 128),
+        chat_with(tools=[function_tool()] * 129),
+        "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 129 "
+        "instead.",
+        "tools",
+        "array_above_max_length",
+        id="tools of chat",
+    ),
+    pytest.param(
+        chat_with(stop=["a"] * 4),
+        chat_with(stop=["a"] * 5),
+        "Invalid 'stop': array too long. Expected an array with maximum length 4, but got an array with length 5 "
+        "instead.",
+        "stop",
+        "array_above_max_length",
+        id="stop sequences",
+    ),
+    pytest.param(
+        chat_with(),
+        chat_with(messages=[]),
+        "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+        "messages",
+        "empty_array",
+        id="messages",
+    ),
+    pytest.param(
+        ("embeddings.create", {"model": "m", "input": ["x"] * 2048}),
+        ("embeddings.create", {"model": "m", "input": ["x"] * 2049}),
+        "Invalid 'input': array too long. Expected an array with maximum length 2048, but got an array with length "
+        "2049 instead.",
+        "input",
+        "array_above_max_length",
+        id="inputs of embeddings",
+    ),
+    pytest.param(
+        chat_with(metadata={"a": "x" * 512}),
+        chat_with(metadata={"a": "x" * 695}),
+        "Invalid 'metadata.a': string too long. Expected a string with maximum length 512, but got a string with "
+        "length 695 instead.",
+        "metadata.a",
+        "string_above_max_length",
+        id="value of metadata",
+    ),
+    pytest.param(
+        chat_with(metadata={str(number): "" for number in range(16)}),
+        chat_with(metadata={str(number): "" for number in range(17)}),
+        "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
+        "with 17 properties instead.",
+        "metadata",
+        "object_above_max_properties",
+        id="keys of metadata",
+    ),
+    pytest.param(
+        chat_with(tools=[function_tool("a-b_C1")]),
+        chat_with(tools=[function_tool(), function_tool("a.b")]),
+        "Invalid 'tools[1].function.name': string does not match pattern. Expected a string that matches the pattern "
+        "'^[a-zA-Z0-9_-]+$'.",
+        "tools[1].function.name",
+        "invalid_value",
+        id="name of a function of chat",
+    ),
+    pytest.param(
+        respond_with(tools=[{"type": "function", "name": "a-b", "parameters": {}, "strict": False}]),
+        respond_with(tools=[{"type": "function", "name": "a b", "parameters": {}, "strict": False}]),
+        "Invalid 'tools[0].name': string does not match pattern. Expected a string that matches the pattern "
+        "'^[a-zA-Z0-9_-]+$'.",
+        "tools[0].name",
+        "invalid_value",
+        id="name of a function of responses",
+    ),
+    pytest.param(
+        respond_with(safety_identifier="x" * 64),
+        respond_with(safety_identifier="x" * 65),
+        "Invalid 'safety_identifier': string too long. Expected a string with maximum length 64, but got a string with "
+        "length 65 instead.",
+        "safety_identifier",
+        "string_above_max_length",
+        id="safety identifier",
+    ),
+    pytest.param(
+        ("images.generate", {"prompt": "x"}),
+        ("images.generate", {"prompt": ""}),
+        "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+        "prompt",
+        "empty_string",
+        id="prompt of an image",
+    ),
+]
+
+
+@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
+def test_strict_mode_rejects_values_beyond_their_limits(accepted, rejected, message, param, code):
+    rejection = sent(populated_mock(strict=True), *rejected)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": param,
+        "code": code,
+    }
+
+
+@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
+def test_strict_mode_accepts_values_at_their_limits(accepted, rejected, message, param, code):
+    response = sent(populated_mock(strict=True), *accepted)
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
+def test_values_beyond_their_limits_are_accepted_without_strict_mode(accepted, rejected, message, param, code):
+    response = sent(populated_mock(), *rejected)
+    assert response.status_code == 200, response.text
+
+
+def test_items_of_responses_and_conversations_have_the_same_limits():
+    item = {"type": "function_call", "call_id": "x" * 65, "name": "f", "arguments": "{}"}
+    openai_mock = populated_mock(strict=True)
+    for name, param, body in (
+        ("responses.create", "input", {"model": "gpt-5", "input": [item]}),
+        ("conversations.create", "items", {"items": [item]}),
+    ):
+        rejection = sent(openai_mock, name, body)
+        assert rejection.json()["error"]["param"] == f"{param}[0].call_id"
+        assert rejection.json()["error"]["code"] == "string_above_max_length"
+
+
+def types_at(tp, keys):
+    """Return the types that keys of a limit lead to from a type of the SDK, through all members of unions."""
+    origin, args = openai_responses._unwrap_type(tp)
+    if origin is typing.Union:
+        found = []
+        for arg in args:
+            found += types_at(arg, keys)
+        return found
+    if not keys:
+        return [tp]
+    if keys[0] == "[]":
+        is_array = args and getattr(origin, "__name__", "") in openai_responses._ARRAY_TYPE_NAMES
+        return types_at(args[0], keys[1:]) if is_array else []
+    if keys[0] == "*":
+        return types_at(args[1], keys[1:]) if len(args) == 2 else []
+    if typing_extensions.is_typeddict(origin):
+        key = openai_responses._typed_dict_keys(origin).get(keys[0])
+        return types_at(key.type, keys[1:]) if key else []
+    return []
+
+
+def param_types_of(row):
+    """Return the SDK's types of an endpoint's parameters, or of the fields of all messages of a WebSocket."""
+    if row.method != "WS":
+        return openai_responses._param_types(row.name)
+    fields = {}
+    for union in openai_responses._SOCKET_SESSIONS[row.name].client_events.split():
+        for event in openai_responses._client_events(union).values():
+            fields |= openai_responses._client_event_fields(event)
+    return fields
+
+
+def limit_rows():
+    """Return the prefix and the limit of each row of the table of limits."""
+    rows = []
+    for prefix, limits in openai_responses._LIMITS.items():
+        for limit in limits:
+            rows.append(pytest.param(prefix, limit, id=f"{prefix}{limit.param}"))
+    return rows
+
+
+@pytest.mark.parametrize("prefix, limit", limit_rows())
+def test_every_limit_is_for_a_parameter_of_the_sdk(prefix, limit):
+    name, *keys = limit.param.replace("[]", ".[]").split(".")
+    found = []
+    for endpoint, row in ROWS.items():
+        if not endpoint.removeprefix("beta.").startswith(prefix.removeprefix("beta.")):
+            continue
+        if name in openai_responses._EXTRA_PARAMS.get(endpoint, ()):
+            found.append(typing.Any)
+        param_types = param_types_of(row)
+        if name in param_types:
+            found += types_at(param_types[name], keys)
+    assert found
+
+
+STRICT_DEPTH_ERRORS = [
+    pytest.param(
+        respond_with(tools=[function_tool()]),
+        "Missing required parameter: 'tools[0].name'.",
+        "tools[0].name",
+        "missing_required_parameter",
+        id="a tool of chat sent to responses",
+    ),
+    pytest.param(
+        respond_with(tools=[{"type": "file_search"}]),
+        "Missing required parameter: 'tools[0].vector_store_ids'.",
+        "tools[0].vector_store_ids",
+        "missing_required_parameter",
+        id="file search without vector stores",
+    ),
+    pytest.param(
+        respond_with(text={"format": {"type": "json_schema", "schema": {}}}),
+        "Missing required parameter: 'text.format.name'.",
+        "text.format.name",
+        "missing_required_parameter",
+        id="text format without a name",
+    ),
+    pytest.param(
+        chat_with(response_format={"type": "json_schema", "json_schema": {"schema": {}}}),
+        "Missing required parameter: 'response_format.json_schema.name'.",
+        "response_format.json_schema.name",
+        "missing_required_parameter",
+        id="response format without a name",
+    ),
+    pytest.param(
+        chat_with(messages=[{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
+        "Missing required parameter: 'messages[0].content[0].image_url.url'.",
+        "messages[0].content[0].image_url.url",
+        "missing_required_parameter",
+        id="image without a URL",
+    ),
+    pytest.param(
+        respond_with(input=[{"role": "user", "content": [{"type": "input_text", "text": "x", "nope": 1}]}]),
+        "Unknown parameter: 'input[0].content[0].nope'.",
+        "input[0].content[0].nope",
+        "unknown_parameter",
+        id="unknown key of a part",
+    ),
+    pytest.param(
+        respond_with(input=[{"role": "user", "content": "x", "nope": 1}]),
+        "Unknown parameter: 'input[0].nope'.",
+        "input[0].nope",
+        "unknown_parameter",
+        id="unknown key of an input message",
+    ),
+    pytest.param(
+        chat_with(tools=[function_tool() | {"nope": 1}]),
+        "Unknown parameter: 'tools[0].nope'.",
+        "tools[0].nope",
+        "unknown_parameter",
+        id="unknown key of a tool",
+    ),
+    pytest.param(
+        chat_with(stream=True, stream_options={"include_usage": "yes"}),
+        "Invalid type for 'stream_options.include_usage': expected a boolean, but got a string instead.",
+        "stream_options.include_usage",
+        "invalid_type",
+        id="text instead of a boolean",
+    ),
+    pytest.param(
+        chat_with(temperature="0.7"),
+        "Invalid type for 'temperature': expected a decimal, but got a string instead.",
+        "temperature",
+        "invalid_type",
+        id="text instead of a number",
+    ),
+]
+
+
+@pytest.mark.parametrize("request_of_endpoint, message, param, code", STRICT_DEPTH_ERRORS)
+def test_strict_mode_checks_keys_and_types_at_every_depth(request_of_endpoint, message, param, code):
+    rejection = sent(populated_mock(strict=True), *request_of_endpoint)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": param,
+        "code": code,
+    }
+
+
+@pytest.mark.parametrize("request_of_endpoint, message, param, code", STRICT_DEPTH_ERRORS)
+def test_keys_and_types_are_not_checked_without_strict_mode(request_of_endpoint, message, param, code):
+    response = sent(populated_mock(), *request_of_endpoint)
+    assert response.status_code == 200, response.text
+
+
+OUTPUT_TEXT = {"type": "output_text", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    "name, body",
+    [
+        pytest.param(*respond_with(tools=[{"type": "function", "name": "f"}]), id="function without parameters"),
+        pytest.param(
+            *respond_with(input=[{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]),
+            id="image without detail",
+        ),
+        pytest.param(
+            *respond_with(input=[{"role": "assistant", "content": [OUTPUT_TEXT]}, *USER_MESSAGES]),
+            id="answer without ID, status, type and annotations",
+        ),
+        pytest.param(
+            *chat_with(messages=[*USER_MESSAGES, {"role": "assistant", "content": "x", "annotations": []}]),
+            id="annotations of an answer",
+        ),
+    ],
+)
+def test_strict_mode_accepts_what_the_service_was_seen_to_accept(name, body):
+    response = sent(populated_mock(strict=True), name, body)
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("name", ["responses.create", "beta.responses.create"])
+@pytest.mark.parametrize("item_type", sorted(openai_responses._ITEM_TYPES))
+def test_strict_mode_accepts_every_type_of_output_item_as_input(name, item_type):
+    if name not in ROWS:
+        pytest.skip(f"openai {openai.__version__} has no {name}")
+    openai_mock = OpenAIMock()
+    lookup(openai_mock, name).response = {"output": [{"type": item_type}]}
+    output = sent(openai_mock, name, INPUT_REQUEST).json()["output"]
+    input_type = openai_responses._param_types(name)["input"]
+    flaws = list(openai_responses._type_flaws(input_type, output, ("input",)))
+    assert flaws == []
+
+
 ENDPOINT_SHUTDOWNS = [
     ("beta.assistants.list", "beta.assistants", "2026-08-26"),
     ("beta.threads.create", "beta.threads", "2026-08-26"),
@@ -4905,9 +5310,7 @@ ENDPOINT_SHUTDOWNS = [
 def response_at(monkeypatch, name, now, strict):
     """Return the response to a request for an endpoint at a time."""
     monkeypatch.setattr(time, "time", lambda: now)
-    request = request_of(ROWS[name])
-    request.headers["authorization"] = f"Bearer {API_KEY}"
-    response = populated_mock(strict=strict).router.handler(request)
+    response = populated_mock(strict=strict).router.handler(request_of(ROWS[name]))
     response.read()
     return response
 
@@ -11951,6 +12354,15 @@ def test_strict_realtime_session_validates_messages(client_kind, message, code, 
         _, error_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
     assert (error_event["error"]["code"], error_event["error"]["param"]) == (code, param)
     assert last_response(events)["status"] == "completed"
+
+
+@openai_responses.mock
+def test_number_beyond_its_limit_in_a_realtime_session_is_an_error_event(client_kind):
+    session = {"type": "realtime", "audio": {"output": {"speed": 9}}}
+    _, error_event = realtime_events(client_kind, {"type": "session.update", "session": session})
+    assert error_event["type"] == "error"
+    assert error_event["error"]["code"] == "decimal_above_max_value"
+    assert error_event["error"]["param"] == "session.audio.output.speed"
 
 
 @pytest.mark.parametrize(
