@@ -2881,8 +2881,6 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     "beta.threads.create_and_run": (
         *_SAMPLING_LIMITS,
         *_ASSISTANT_TOOL_LIMITS,
-        _Limit("max_completion_tokens", "integer", 256),
-        _Limit("max_prompt_tokens", "integer", 256),
         _Limit("thread.messages[].content", "array", 1),
         _Limit("tools", "array", maximum=20),
         _Limit("truncation_strategy.last_messages", "integer", 1),
@@ -2892,8 +2890,6 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         *_SAMPLING_LIMITS,
         *_ASSISTANT_TOOL_LIMITS,
         _Limit("additional_messages[].content", "array", 1),
-        _Limit("max_completion_tokens", "integer", 256),
-        _Limit("max_prompt_tokens", "integer", 256),
         _Limit("tools", "array", maximum=20),
         _Limit("truncation_strategy.last_messages", "integer", 1),
     ),
@@ -3303,14 +3299,14 @@ def _check_type(name: str, value: Any, tp: Any, lenient: bool = False, in_form: 
     in_form: accept strings that stand for numbers and booleans.
     """
     for flaw in _type_flaws(tp, value, (name,)):
-        if lenient and _may_be_new(flaw, name):
+        if lenient and _may_become_valid(flaw, name):
             continue
         if in_form and _is_form_scalar(flaw):
             continue
         flaw.reject()
 
 
-def _may_be_new(flaw: _Flaw, name: str) -> bool:
+def _may_become_valid(flaw: _Flaw, name: str) -> bool:
     """Return True if a later version of the service may accept what is a flaw to the SDK's type of a parameter."""
     if flaw.code == "missing_required_parameter":
         return flaw.path[-1] not in _DISCRIMINATORS
