@@ -1911,6 +1911,7 @@ class _Metadata:
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
     created_by: str = ""  # the endpoint that created a run
+    requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
     seeded: bool = False  # True if a list has been filled with its initial objects
     # the keys of deleted objects, each with the key before it; a cursor may still be the ID of a deleted object
@@ -5762,6 +5763,13 @@ def _file_text(store: StateStore, id: Any) -> str:
     return store["files.content"].get(id, b"").decode(errors="replace")
 
 
+def _file_lines(store: StateStore, id: Any) -> dict[int, str]:
+    """Return the lines of a JSONL file by their numbers, which start at 1. Blank lines are left out."""
+    # `splitlines()` would also split at characters that a JSON string may contain, such as U+2028
+    numbered_lines = enumerate(_file_text(store, id).split("\n"), start=1)
+    return {number: line for number, line in numbered_lines if line.strip()}
+
+
 def _remove_from_vector_stores(store: StateStore, id: str, file: _JSON) -> None:
     """Remove a deleted file from its vector stores."""
     keys = [key for key in store["vector_stores.files"] if key[1] == id]
@@ -8963,8 +8971,38 @@ def _derive_batch(call: _Call, obj: _JSON) -> _JSON:
         return {}
     return {
         "expires_at": obj["created_at"] + 86400,
-        "request_counts": {"total": len(_batch_lines(call.store, obj)), "completed": 0, "failed": 0},
+        "request_counts": {"total": len(_file_lines(call.store, obj["input_file_id"])), "completed": 0, "failed": 0},
     }
+
+
+def _start_batch(store: StateStore, batch: _JSON) -> _JSON:
+    """Read the input file of a batch. Return the changes that start the batch, or fail it if the file has faults.
+
+    A batch whose input file has no content in the state starts without requests. The test set the batch, or put the
+    file into the state by hand.
+    """
+    started = {"status": "in_progress", "in_progress_at": _Timestamp()}
+    file_id = batch["input_file_id"]
+    if file_id not in store["files.content"]:
+        return started
+    lines = _file_lines(store, file_id)
+    requests = {}
+    for number, line in lines.items():
+        with contextlib.suppress(_ServiceError):
+            requests[number] = _decode_json_object(line.encode())
+
+    faults = _find_batch_faults(lines, requests, batch["endpoint"])
+    if faults:
+        _schedule(store, "batches", batch["id"])  # a failed batch doesn't change any more
+        return {
+            "status": "failed",
+            "failed_at": _Timestamp(),
+            "errors": {"object": "list", "data": [fault._asdict() for fault in faults]},
+            "request_counts": {"total": 0, "completed": 0, "failed": 0},
+        }
+    metadata = store._ensure_metadata("batches", batch["id"])
+    metadata.requests = list(requests.values())
+    return {**started, "model": metadata.requests[0]["body"].get("model")}
 
 
 async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
@@ -8977,10 +9015,9 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
     with call.store.lock:
         if metadata.on_hold or metadata.pending != [_finish_batch] or call.key not in call.objects:
             return
-        lines = _batch_lines(call.store, call.objects[call.key])
         metadata.on_hold = True
     try:
-        metadata.results = [await _answer_batch_line(call, line, wait) for line in lines]
+        metadata.results = [await _answer_batch_request(call, request, wait) for request in metadata.requests]
     finally:
         metadata.on_hold = False
 
@@ -9008,7 +9045,11 @@ def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:
         field = f"{result_type}_file_id"
         if file_results and not batch.get(field):  # a file that the test set stays
             changes[field] = _add_results_file(store, batch, result_type, file_results)
-    return changes | _batch_usage([result["response"]["body"] for result in succeeded])
+    bodies = _only_dicts([result["response"]["body"] for result in succeeded])
+    models = [body["model"] for body in bodies if isinstance(body.get("model"), str)]
+    if models:  # otherwise the batch keeps the model of its requests
+        changes["model"] = models[0]
+    return changes | {"usage": _sum_batch_usage(bodies)}
 
 
 def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: str, results: list[_JSON]) -> str:
@@ -9019,14 +9060,11 @@ def _add_results_file(store: StateStore, batch: Mapping[str, Any], result_type: 
     return file["id"]
 
 
-def _batch_usage(bodies: list[Any]) -> _JSON:
-    """Return the `model` and the `usage` of a batch: the first model in the bodies of its answers, and all tokens."""
-    model = None
+def _sum_batch_usage(bodies: Iterable[_JSON]) -> _JSON:
+    """Return the usage of a batch: the tokens of all its answers."""
     input_tokens = 0
     total_tokens = 0
-    for body in _only_dicts(bodies):
-        if model is None and isinstance(body.get("model"), str):
-            model = body["model"]
+    for body in bodies:
         usage = _get_dict(body, "usage")
         for name in ("input_tokens", "prompt_tokens"):  # by the endpoint, a body has one or the other
             if isinstance(usage.get(name), int):
@@ -9038,26 +9076,19 @@ def _batch_usage(bodies: list[Any]) -> _JSON:
         "output_tokens": total_tokens - input_tokens,
         "total_tokens": total_tokens,
     }
-    return {"model": model, "usage": _default_value(_sdk_type("BatchUsage")) | counts}
+    return _default_value(_sdk_type("BatchUsage")) | counts
 
 
-def _batch_lines(store: StateStore, batch: Mapping[str, Any]) -> list[str]:
-    """Return the lines of a batch's input file, each with one request. Blank lines are left out."""
-    return [line for line in _file_text(store, batch["input_file_id"]).splitlines() if line.strip()]
-
-
-async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
+async def _answer_batch_request(call: _Call, request: _JSON, wait: _Wait) -> _JSON:
     """Return the result of one line: the response of the endpoint that it names, or the error that prevented one."""
     result: _JSON = {
         "id": call.store._new_id("batch_req_"),
-        "custom_id": None,
+        "custom_id": request["custom_id"],
         "response": None,
         "error": None,
     }
     try:
-        request = _decode_json_object(line.encode())
-        result["custom_id"] = request.get("custom_id")
-        response = await _answer(_batch_line_call(call.mock, request), wait)
+        response = await _answer(_batch_request_call(call, request), wait)
         body = _decode_line_body(response.read())
     except (_ServiceError, _SetFault) as error:  # any other exception is a mistake in the test
         result["error"] = {"code": _line_error_code(error), "message": str(error) or repr(error)}
@@ -9070,19 +9101,23 @@ async def _answer_batch_line(call: _Call, line: str, wait: _Wait) -> _JSON:
     return result
 
 
-def _batch_line_call(mock: OpenAIMock, request: Mapping[str, Any]) -> _Call:
-    """Build the call that a line of a batch describes. Raises the 400 of an unknown URL or an invalid body."""
-    method = str(request.get("method", "POST"))
-    path = str(request.get("url")).removeprefix("/v1")
+_API_KEY_HEADERS = ("authorization", "api-key")
+
+
+def _batch_request_call(call: _Call, request: _JSON) -> _Call:
+    """Build the call that a line of a batch describes. Raises the 400 of an unknown URL.
+
+    call: the retrieve of the batch. Lines have no API key, so they are sent with the key of this call.
+    """
+    method = str(request["method"])
+    path = _batch_path(request["url"])
     row_and_params = _find_row(method, path)
     if row_and_params is None:
-        _reject(f"Invalid URL ({method} {request.get('url')})", "url", "invalid_url")
+        _reject(f"Invalid URL ({method} {request['url']})", "url", "invalid_url")
     row, params = row_and_params
-    body = request.get("body") or {}
-    if not isinstance(body, dict):
-        _reject(f"Invalid body: expected an object, but got {type(body).__name__}", "body")
-    json_body = {**body, "stream": False}  # a line has one result, so its answer cannot be a stream
-    return _Call(mock, row, params, httpx.Request(method, f"{mock._bases[0]}{path}", json=json_body))
+    headers = {name: call.request.headers[name] for name in _API_KEY_HEADERS if name in call.request.headers}
+    url = f"{call.mock._bases[0]}{path}"
+    return _Call(call.mock, row, params, httpx.Request(method, url, headers=headers, json=request["body"]))
 
 
 def _line_error_code(error: _ServiceError | _SetFault) -> str:
@@ -9104,6 +9139,140 @@ def _implied_by_request_counts(counts: _JSON, explicit: Mapping[str, Any]) -> _J
     """Return the total of a batch's counts: at least the answered requests, because the others have no count."""
     answered = (counts.get("completed") or 0) + (counts.get("failed") or 0)
     return {"total": max(counts.get("total") or 0, answered)}
+
+
+# ---- faults of an input file -----------------------------------------------------------------------------------------
+
+
+class _BatchFault(NamedTuple):
+    """A fault of an input file. A batch with such a file fails, and none of its lines is answered."""
+
+    line: int | None  # the number of the line, or None for a fault of the whole file
+    code: str
+    message: str
+    param: str | None = None
+
+
+def _find_batch_faults(lines: Mapping[int, str], requests: Mapping[int, _JSON], endpoint: str) -> list[_BatchFault]:
+    """Return the faults of an input file, in the order of its lines.
+
+    lines: all lines by their numbers.
+    requests: the requests in those lines that are JSON objects, by the numbers of the lines.
+    endpoint: the endpoint of the batch.
+    """
+    if not lines:
+        message = "The input file is empty. Please ensure that your batch contains at least one request."
+        return [_BatchFault(None, "empty_file", message)]
+    faults = []
+    for number in lines.keys() - requests.keys():
+        faults.append(_BatchFault(number, "invalid_json_line", "This line is not parseable as valid JSON."))
+    for find_faults in _BATCH_CHECKS:
+        faults.extend(find_faults(requests, endpoint))
+    return sorted(faults, key=lambda fault: fault.line or 0)
+
+
+def _find_missing_fields(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each field that a line lacks."""
+    for number, request in requests.items():
+        for name in ("custom_id", "method", "url", "body"):
+            if request.get(name) is None:
+                message = f"Missing required parameter: '{name}'."
+                yield _BatchFault(number, "missing_required_parameter", message, name)
+
+
+# How messages about a line name the API that it calls. Those of other APIs have no name.
+_API_NAMES_IN_BATCH_FAULTS = {"/chat/completions": "Chat Completions: "}
+
+
+def _find_faulty_bodies(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield the faults of bodies: not an object, without the model or the messages, or for a stream.
+
+    Any other fault of a body is found when its line is answered, and fails that line only.
+    """
+    path = _batch_path(endpoint)
+    row_and_params = _find_row("POST", path)
+    endpoint_params: Iterable[str] = ()
+    if row_and_params:
+        endpoint_params = _sdk_method(row_and_params[0].name)[1]
+    required_params = [name for name in ("model", "messages") if name in endpoint_params]
+    for number, request in requests.items():
+        body = request.get("body")
+        if body is None:  # a missing field
+            continue
+        if not isinstance(body, dict):
+            message = f"Invalid body: expected an object, but got {type(body).__name__}"
+            yield _BatchFault(number, "invalid_request", message, "body")
+            continue
+        for name in required_params:
+            if body.get(name) is None:
+                message = f"{name.capitalize()} parameter is required."
+                yield _BatchFault(number, "invalid_request", message, f"body.{name}")
+        if body.get("stream"):
+            message = f"{_API_NAMES_IN_BATCH_FAULTS.get(path, '')}Streaming is not supported in the Batch API."
+            yield _BatchFault(number, "streaming_unsupported", message, "body.stream")
+
+
+def _find_equal_ids(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each line with the `custom_id` of an earlier line."""
+    earlier_ids = set()
+    for number, custom_id in _line_values(requests, "custom_id"):
+        if custom_id in earlier_ids:
+            message = (
+                f"The custom_id '{custom_id}' for this request is a duplicate of another request. "
+                "The custom_id parameter must be unique for each request in a batch."
+            )
+            yield _BatchFault(number, "duplicate_custom_id", message, "custom_id")
+        earlier_ids.add(custom_id)
+
+
+def _find_other_urls(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each line whose URL is not the endpoint of the batch."""
+    paths = {number: _batch_path(url) for number, url in _line_values(requests, "url")}
+    code = "invalid_url"  # of a file whose lines agree
+    if len(set(paths.values())) > 1:
+        code = "url_mismatch"
+    for number, path in paths.items():
+        if path != _batch_path(endpoint):
+            message = "The URL provided for this request does not match the batch endpoint."
+            yield _BatchFault(number, code, message, "url")
+
+
+def _find_other_models(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each line with another model than the first line that has one."""
+    bodies = {number: _get_dict(request, "body") for number, request in requests.items()}
+    models = dict(_line_values(bodies, "model"))
+    for number, model in models.items():
+        if model != next(iter(models.values())):
+            message = (
+                f"The model '{model}' for this request does not match the rest of the batch. "
+                "Each batch must contain requests for a single model."
+            )
+            yield _BatchFault(number, "model_mismatch", message, "body.model")
+
+
+def _line_values(requests: Mapping[int, _JSON], name: str) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line that has a field, and the value of the field as a string."""
+    for number, request in requests.items():
+        if request.get(name) is not None:
+            yield number, str(request[name])
+
+
+def _batch_path(url: Any) -> str:
+    """Return the path below the base URL of the API. Azure's lines and endpoints lack the version."""
+    return str(url).removeprefix("/v1")
+
+
+# The functions that find faults. Each gets the requests of a file by the numbers of their lines, and the endpoint.
+_BATCH_CHECKS: Sequence[Callable[[Mapping[int, _JSON], str], Iterator[_BatchFault]]] = (
+    _find_missing_fields,
+    _find_faulty_bodies,
+    _find_equal_ids,
+    _find_other_urls,
+    _find_other_models,
+)
+
+
+# ---- rows of this API ------------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -9149,7 +9318,7 @@ _extend_table(
             derive=_derive_batch,
             stages=(
                 {},
-                {"status": "in_progress", "in_progress_at": _Timestamp()},
+                _start_batch,
                 _finish_batch,
             ),
         ),
@@ -11094,8 +11263,7 @@ def _finish_eval_run(store: StateStore, run: _JSON) -> _JSON:
     source = _get_dict(_get_dict(run, "data_source"), "source")
     items = source.get("content")
     if not items:
-        lines = _file_text(store, source.get("id")).splitlines()
-        items = [line for line in lines if line.strip()]
+        items = _file_lines(store, source.get("id"))
     total = len(items)
     unsuccessful = run["result_counts"]["errored"] + run["result_counts"]["failed"]
     derived_counts = {

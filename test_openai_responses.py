@@ -105,6 +105,7 @@ HTTP_LIBS = [family for family in (httpx, httpx2) if family]
 
 USER_MESSAGES = [{"role": "user", "content": "What is the weather in Tokyo?"}]
 CHAT_REQUEST = {"model": "gpt-4o", "messages": USER_MESSAGES}
+REJECTED_REQUEST = CHAT_REQUEST | {"temperature": 9}  # its answer is a 400
 INPUT_REQUEST = {"model": "gpt-4o", "input": "Hi"}  # the responses API
 CHAT_CREATE = "chat.completions.create"
 UNICODE_TEXT = "Grüße, 世界! 🎉👩‍👩‍👧  zwei\n\nZeilen\t\u2028 e\u0301nd "
@@ -5700,8 +5701,8 @@ def test_generation_error_in_a_run_reaches_the_author(openai_mock, client):
 
 def test_generation_error_in_a_batch_reaches_the_author(openai_mock, client):
     name, body = response_format_request(NOT_STRING)
-    line = {"custom_id": "1", "method": "POST", "url": ROWS[name].path, "body": body}
-    batch = add_batch(client, line)
+    url = ROWS[name].path
+    batch = add_batch(client, batch_line("1", url, body), endpoint=url)
     with pytest.raises(AssertionError, match=rf"openai_mock\.{name}\.response = "):
         for _ in range(9):
             client.batches.retrieve(batch.id)
@@ -7818,7 +7819,7 @@ def complete_upload(client, upload):
 # For each endpoint whose objects are unfinished at first: how to create one, and the call that advances it.
 PROGRESS = {
     "batches.create": (
-        lambda c: add_batch(c, batch_line("1"), batch_line("2", "/v1/nothing")),
+        lambda c: add_batch(c, batch_line("1"), batch_line("2", body=REJECTED_REQUEST)),
         lambda c, batch: c.batches.retrieve(batch.id),
     ),
     "beta.threads.create_and_run": (
@@ -8021,7 +8022,7 @@ def test_upload_stores_the_set_file(openai_mock, client):
 
 def test_batch_keeps_a_set_output_file(openai_mock, client):
     openai_mock.batches.create.response = {"output_file_id": add_file(client, b"{}")}
-    batch = add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing"))
+    batch = add_batch(client, batch_line("1"), batch_line("2", body=REJECTED_REQUEST))
     before = {file.id for file in client.files.list()}
     assert statuses(lambda: client.batches.retrieve(batch.id), 2)[-1] == "completed"
     completed = client.batches.retrieve(batch.id)
@@ -8174,7 +8175,8 @@ class Operations(stateful.RuleBasedStateMachine):
 
     @stateful.rule(target=batches, lines=st.lists(st.sampled_from(["good", "bad"]), max_size=3))
     def make_batch(self, lines):
-        requests = [batch_line("1", body=CHAT_REQUEST if line == "good" else {}) for line in lines]
+        bodies = {"good": CHAT_REQUEST, "bad": REJECTED_REQUEST}
+        requests = [batch_line(str(number), body=bodies[line]) for number, line in enumerate(lines)]
         file = self.make("files", purpose="batch", file="x")
         self.mocks[0].state["files.content"][file] = "\n".join(map(json.dumps, requests)).encode()
         batch = self.make("batches", input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
@@ -8186,7 +8188,8 @@ class Operations(stateful.RuleBasedStateMachine):
     def look_at_batch(self, id):
         batch = self.ask("GET", f"batches/{id}")
         status, lines = self.batches_made[id]
-        next_statuses = {"validating": "in_progress", "in_progress": "completed", "cancelling": "cancelled"}
+        started = "in_progress" if lines else "failed"  # a batch without lines fails
+        next_statuses = {"validating": started, "in_progress": "completed", "cancelling": "cancelled"}
         self.batches_made[id][0] = next_statuses.get(status, status)
         assert batch["status"] == self.batches_made[id][0]
         if (status, batch["status"]) == ("in_progress", "completed"):
@@ -10667,11 +10670,11 @@ def test_deleted_file_is_removed_from_vector_stores(client):
 # ======================================================================================================================
 
 
-def add_batch(client, *lines):
+def add_batch(client, *lines, endpoint="/v1/chat/completions"):
     """Create a batch from lines of its input file, each a dict or a string."""
     texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
     file = add_file(client, "\n".join(texts).encode(), "in.jsonl", "batch")
-    return client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    return client.batches.create(input_file_id=file, endpoint=endpoint, completion_window="24h")
 
 
 def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
@@ -10682,6 +10685,7 @@ def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
 def complete_batch(client, batch):
     """Retrieve a batch until it is completed, and return it."""
     while batch.status != "completed":
+        assert batch.status != "failed"
         batch = client.batches.retrieve(batch.id)
     return batch
 
@@ -10753,26 +10757,55 @@ def test_batch_advances_with_each_retrieve(client, monkeypatch):
 
 
 def test_batch_counts_succeeded_and_failed_lines(client):
-    batch = add_batch(client, batch_line("1"), batch_line("2"), batch_line("3", "/v1/nothing"))
+    batch = add_batch(client, batch_line("1"), batch_line("2"), batch_line("3", body=REJECTED_REQUEST))
     counts = complete_batch(client, batch).request_counts
     assert counts.completed == 2
     assert counts.failed == 1
     assert counts.total == 3
 
 
-def test_batch_sums_the_usage_of_its_lines(create, client):
-    create.response = {"usage": {"prompt_tokens": 20, "completion_tokens": 5}}
-    embedding = batch_line("2", "/v1/embeddings", {"model": "text-embedding-3-small", "input": "a" * 12})
-    response = batch_line("3", "/v1/responses", {"model": "gpt-5", "input": "b" * 400})
-    batch = complete_batch(client, add_batch(client, batch_line("1"), embedding, response))
-    assert batch.model == "gpt-4o"  # the model of the first line
-    assert batch.usage.to_dict() == {
-        "input_tokens": 20 + 3 + 100,
+@pytest.mark.parametrize(
+    "name, body, usage",
+    [
+        ("chat.completions.create", CHAT_REQUEST, {"prompt_tokens": 20, "completion_tokens": 5}),
+        ("embeddings.create", {"model": "text-embedding-3-small", "input": "a"}, {"prompt_tokens": 20}),
+        ("responses.create", {"model": "gpt-5", "input": "b"}, {"input_tokens": 20, "output_tokens": 5}),
+    ],
+)
+def test_batch_sums_the_usage_of_its_lines(openai_mock, client, name, body, usage):
+    lookup(openai_mock, name).response = {"usage": usage}
+    url = f"/v1{ROWS[name].path}"
+    lines = [batch_line(id, url, body) for id in "12"]
+    output_tokens = 0 if name == "embeddings.create" else 10
+    assert complete_batch(client, add_batch(client, *lines, endpoint=url)).usage.to_dict() == {
+        "input_tokens": 40,
         "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": 5 + 6,
+        "output_tokens": output_tokens,
         "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": 134,
+        "total_tokens": 40 + output_tokens,
     }
+
+
+def test_batch_has_the_model_of_its_requests_from_the_start(client):
+    batch = add_batch(client, batch_line("1"))
+    assert batch.model is None
+    assert client.batches.retrieve(batch.id).model == CHAT_REQUEST["model"]
+    assert client.batches.retrieve(batch.id).model == CHAT_REQUEST["model"]
+
+
+def test_completed_batch_has_the_model_of_its_first_answer(create, client):
+    create.response = [{"model": "gpt-4o-2024-08-06"}, {}]
+    assert complete_batch(client, add_batch(client, *map(batch_line, "12"))).model == "gpt-4o-2024-08-06"
+
+
+def test_batch_whose_lines_all_failed_is_completed_without_output(create, client):
+    create.response = error(400)
+    batch = complete_batch(client, add_batch(client, *map(batch_line, "12")))
+    assert batch.output_file_id is None
+    assert len(read_results(client, batch.error_file_id)) == 2
+    assert batch.request_counts.failed == 2
+    assert batch.errors is None
+    assert batch.model == CHAT_REQUEST["model"]
 
 
 def test_batch_result_contains_the_response(create, client):
@@ -10790,13 +10823,9 @@ def test_batch_result_contains_the_response(create, client):
 
 def test_batch_lines_call_the_endpoint_of_their_url(client):
     body = {"model": "text-embedding-3-small", "input": "x", "dimensions": 3}
-    results, _ = batch_results(client, add_batch(client, batch_line("1", "/v1/embeddings", body)))
+    line = batch_line("1", "/v1/embeddings", body)
+    results, _ = batch_results(client, add_batch(client, line, endpoint="/v1/embeddings"))
     assert len(results[0]["response"]["body"]["data"][0]["embedding"]) == 3
-
-
-def test_batch_line_that_streams_gets_a_complete_response(client):
-    results, _ = batch_results(client, add_batch(client, batch_line("1", body=CHAT_REQUEST | {"stream": True})))
-    assert results[0]["response"]["body"]["object"] == "chat.completion"
 
 
 def test_batch_lines_are_not_counted_as_calls(create, client):
@@ -10805,7 +10834,7 @@ def test_batch_lines_are_not_counted_as_calls(create, client):
 
 
 def test_batch_result_files_are_named_after_the_batch(client):
-    batch = complete_batch(client, add_batch(client, batch_line("1"), batch_line("2", "/v1/nothing")))
+    batch = complete_batch(client, add_batch(client, batch_line("1"), batch_line("2", body=REJECTED_REQUEST)))
     output_file = client.files.retrieve(batch.output_file_id)
     assert output_file.filename == f"{batch.id}_output.jsonl"
     assert output_file.purpose == "batch_output"
@@ -10865,42 +10894,206 @@ def test_failed_batch_lines_go_to_the_error_file(create, client, response, code,
 
 
 @pytest.mark.parametrize(
-    "line, custom_id, code, message",
+    "line, message",
     [
-        (batch_line("1", "/v1/nothing"), "1", "invalid_url", "Invalid URL (POST /v1/nothing)"),
-        (batch_line("1") | {"method": "PUT"}, "1", "invalid_url", "Invalid URL (PUT /v1/chat/completions)"),
-        (batch_line("1", body="x"), "1", "invalid_request", "Invalid body: expected an object, but got str"),
-        ({"custom_id": "1"}, "1", "invalid_url", "Invalid URL (POST None)"),
+        (batch_line("1", "/v1/nothing"), "Invalid URL (POST /v1/nothing)"),
+        (batch_line("1", "/v1/nothing") | {"method": "PUT"}, "Invalid URL (PUT /v1/nothing)"),
     ],
-    ids=["unknown URL", "unknown method", "invalid body", "no URL"],
+    ids=["unknown URL", "unknown method"],
 )
-def test_invalid_batch_lines_have_an_error_code(client, line, custom_id, code, message):
-    results, errors = batch_results(client, add_batch(client, line))
+def test_batch_lines_to_unknown_endpoints_have_an_error_code(client, line, message):
+    results, errors = batch_results(client, add_batch(client, line, endpoint="/v1/nothing"))
     assert results == []
-    assert errors[0]["custom_id"] == custom_id
+    assert errors[0]["custom_id"] == "1"
     assert errors[0]["response"] is None
-    assert errors[0]["error"] == {"code": code, "message": message}
+    assert errors[0]["error"] == {"code": "invalid_url", "message": message}
 
 
-@pytest.mark.parametrize("line", ["not JSON", "[1]"])
-def test_batch_line_that_is_not_a_json_object_fails(client, line):
-    results, errors = batch_results(client, add_batch(client, line))
-    assert results == []
-    assert errors[0]["custom_id"] is None
-    assert errors[0]["error"]["code"] == "invalid_request"
+# Faulty lines of an input file, and for each fault its code, the number of its line, its message and its parameter.
+NOT_JSON_MESSAGE = "This line is not parseable as valid JSON."
+OTHER_URL_MESSAGE = "The URL provided for this request does not match the batch endpoint."
+EQUAL_ID_MESSAGE = (
+    "The custom_id '1' for this request is a duplicate of another request. "
+    "The custom_id parameter must be unique for each request in a batch."
+)
+OTHER_MODEL_MESSAGE = (
+    "The model 'gpt-5' for this request does not match the rest of the batch. "
+    "Each batch must contain requests for a single model."
+)
+STREAM_MESSAGE = "Chat Completions: Streaming is not supported in the Batch API."
+EMPTY_FILE_MESSAGE = "The input file is empty. Please ensure that your batch contains at least one request."
+FAULTY_BATCHES = {
+    "not JSON": (["not JSON"], [("invalid_json_line", 1, NOT_JSON_MESSAGE, None)]),
+    "cut line": ([batch_line("1"), '{"custom_id": "2"'], [("invalid_json_line", 2, NOT_JSON_MESSAGE, None)]),
+    "not an object": (["[1]", batch_line("1")], [("invalid_json_line", 1, NOT_JSON_MESSAGE, None)]),
+    "NaN": (['{"custom_id": NaN}'], [("invalid_json_line", 1, NOT_JSON_MESSAGE, None)]),
+    "byte order mark": (["\ufeff" + json.dumps(batch_line("1"))], [("invalid_json_line", 1, NOT_JSON_MESSAGE, None)]),
+    "after a blank line": ([batch_line("1"), "", "{"], [("invalid_json_line", 3, NOT_JSON_MESSAGE, None)]),
+    "several": (
+        ["{", batch_line("1"), batch_line("1"), "}"],
+        [
+            ("invalid_json_line", 1, NOT_JSON_MESSAGE, None),
+            ("duplicate_custom_id", 3, EQUAL_ID_MESSAGE, "custom_id"),
+            ("invalid_json_line", 4, NOT_JSON_MESSAGE, None),
+        ],
+    ),
+    "custom_id three times": (
+        [batch_line("1"), batch_line("2"), batch_line("1"), batch_line("1")],
+        [
+            ("duplicate_custom_id", 3, EQUAL_ID_MESSAGE, "custom_id"),
+            ("duplicate_custom_id", 4, EQUAL_ID_MESSAGE, "custom_id"),
+        ],
+    ),
+    "URL of another endpoint": (
+        [batch_line("1", "/v1/responses"), batch_line("2", "/v1/responses")],
+        [("invalid_url", 1, OTHER_URL_MESSAGE, "url"), ("invalid_url", 2, OTHER_URL_MESSAGE, "url")],
+    ),
+    "URL other than that of the other lines": (
+        [batch_line("1"), batch_line("2", "/v1/responses")],
+        [("url_mismatch", 2, OTHER_URL_MESSAGE, "url")],
+    ),
+    "model other than that of the other lines": (
+        [batch_line("1"), batch_line("2", body=CHAT_REQUEST | {"model": "gpt-5"}), batch_line("3")],
+        [("model_mismatch", 2, OTHER_MODEL_MESSAGE, "body.model")],
+    ),
+    "only a custom_id": (
+        [{"custom_id": "1"}],
+        [
+            ("missing_required_parameter", 1, f"Missing required parameter: '{name}'.", name)
+            for name in ("method", "url", "body")
+        ],
+    ),
+    "body null": (
+        [batch_line("1", body=None)],
+        [("missing_required_parameter", 1, "Missing required parameter: 'body'.", "body")],
+    ),
+    "body not an object": (
+        [batch_line("1", body="x")],
+        [("invalid_request", 1, "Invalid body: expected an object, but got str", "body")],
+    ),
+    "no model": (
+        [batch_line("1", body={"messages": CHAT_REQUEST["messages"]})],
+        [("invalid_request", 1, "Model parameter is required.", "body.model")],
+    ),
+    "no messages": (
+        [batch_line("1", body={"model": "gpt-4o"})],
+        [("invalid_request", 1, "Messages parameter is required.", "body.messages")],
+    ),
+    "stream": (
+        [batch_line("1", body=CHAT_REQUEST | {"stream": True})],
+        [("streaming_unsupported", 1, STREAM_MESSAGE, "body.stream")],
+    ),
+    "no line": ([], [("empty_file", None, EMPTY_FILE_MESSAGE, None)]),
+    "blank lines only": (["", " \r"], [("empty_file", None, EMPTY_FILE_MESSAGE, None)]),
+}
+FAULTY_BATCHES |= {
+    f"no {name}": (
+        [batch_line("1"), {key: value for key, value in batch_line("2").items() if key != name}],
+        [("missing_required_parameter", 2, f"Missing required parameter: '{name}'.", name)],
+    )
+    for name in ("custom_id", "method", "url", "body")
+}
 
 
-def test_batch_line_needs_a_json_response(openai_mock, create, client):
+@pytest.mark.parametrize("lines, faults", FAULTY_BATCHES.values(), ids=FAULTY_BATCHES)
+def test_batch_with_faults_in_its_file_fails(client, monkeypatch, lines, faults):
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000)
+    batch = add_batch(client, *lines)
+    assert batch.status == "validating"
+    assert batch.errors is None
+    failed = client.batches.retrieve(batch.id)
+    assert failed.status == "failed"
+    assert failed.failed_at == 2_000_000_000
+    assert failed.in_progress_at is None
+    assert failed.output_file_id is None
+    assert failed.error_file_id is None
+    assert failed.errors.object == "list"
+    assert [(fault.code, fault.line, fault.message, fault.param) for fault in failed.errors.data] == faults
+    assert failed.request_counts.to_dict() == {"total": 0, "completed": 0, "failed": 0}
+    assert client.batches.retrieve(batch.id) == failed
+
+
+async def test_batch_with_a_faulty_file_answers_no_line(openai_mock, create, either_client):
+    create.response = ["not used"]
+    file = (await awaited(either_client.files.create(file=("in.jsonl", b"{}"), purpose="batch"))).id
+    batch = await awaited(
+        either_client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    )
+    for _ in range(3):
+        batch = await awaited(either_client.batches.retrieve(batch.id))
+    assert batch.status == "failed"
+    assert [file.id for file in sdk().files.list()] == [file]
+    with pytest.raises(AssertionError):
+        openai_mock.assert_all_used()
+
+
+def test_failed_batch_cannot_be_cancelled(client):
+    batch = add_batch(client, "not JSON")
+    client.batches.retrieve(batch.id)
+    with pytest.raises(openai.BadRequestError, match="Cannot cancel batch with status 'failed'"):
+        client.batches.cancel(batch.id)
+
+
+def test_batch_lines_may_have_the_url_without_version(client):  # as those of Azure
+    batch = add_batch(client, batch_line("1", "/chat/completions"), batch_line("2"), endpoint="/chat/completions")
+    assert complete_batch(client, batch).request_counts.completed == 2
+
+
+def test_batch_line_may_contain_any_character(client):
+    messages = [{"role": "user", "content": "a\u2028b\x85c"}]
+    line = json.dumps(batch_line("1", body=CHAT_REQUEST | {"messages": messages}), ensure_ascii=False)
+    assert complete_batch(client, add_batch(client, line)).request_counts.completed == 1
+
+
+def test_batch_whose_file_is_not_in_the_state_completes(openai_mock, client):
+    openai_mock.batches.create.response = {"request_counts": {"completed": 3}}
+    batch = client.batches.create(input_file_id="file-x", endpoint="/v1/responses", completion_window="24h")
+    assert complete_batch(client, batch).request_counts.total == 3
+
+
+@pytest.mark.parametrize("client_class", ["OpenAI", "AzureOpenAI"])
+def test_batch_lines_are_answered_under_strict(client_class):
+    options = {"api_key": "sk-fake"}
+    url = "/v1/chat/completions"
+    if client_class == "AzureOpenAI":
+        options |= {"azure_endpoint": "https://x.openai.azure.com", "api_version": "2024-10-21"}
+    with OpenAIMock(strict=True):
+        client = getattr(openai, client_class)(**options)
+        results, errors = batch_results(client, add_batch(client, batch_line("1", url)))
+    assert errors == []
+    assert results[0]["response"]["status_code"] == 200
+
+
+def test_batch_lines_are_checked_under_strict():
+    with OpenAIMock(strict=True):
+        line = batch_line("1", body=CHAT_REQUEST | {"nope": 1})
+        _, errors = batch_results(sdk(), add_batch(sdk(), line))
+    assert errors[0]["response"]["body"]["error"]["code"] == "unknown_parameter"
+
+
+def test_batch_lines_of_embeddings_are_answered_under_strict():
+    body = {"model": "text-embedding-3-small", "input": "x"}
+    with OpenAIMock(strict=True):
+        line = batch_line("1", "/v1/embeddings", body)
+        results, _ = batch_results(sdk(), add_batch(sdk(), line, endpoint="/v1/embeddings"))
+    assert results[0]["response"]["status_code"] == 200
+
+
+def test_batch_line_may_have_any_json_response(create, client):
     bodies = [{"usage": {"total_tokens": "x"}}, {"usage": 1, "model": []}, [1]]
     create.response = [httpx.Response(200, json=body) for body in bodies]
-    speech = batch_line("0", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
-    batch = complete_batch(client, add_batch(client, speech, *map(batch_line, "123")))
+    batch = complete_batch(client, add_batch(client, *map(batch_line, "123")))
     results = read_results(client, batch.output_file_id)
     assert [line["response"]["body"] for line in results] == bodies
-    errors = read_results(client, batch.error_file_id)
-    assert [line["custom_id"] for line in errors] == ["0"]
-    assert batch.model is None
+    assert batch.model == CHAT_REQUEST["model"]
     assert batch.usage.total_tokens == 0
+
+
+def test_batch_line_whose_answer_is_not_json_fails(client):
+    speech = batch_line("1", "/v1/audio/speech", {"model": "tts-1", "input": "x", "voice": "alloy"})
+    results, errors = batch_results(client, add_batch(client, speech, endpoint="/v1/audio/speech"))
+    assert results == []
+    assert [line["custom_id"] for line in errors] == ["1"]
 
 
 def test_assertion_in_a_batch_line_is_raised_and_the_line_is_retried(create, client):
