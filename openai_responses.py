@@ -5745,11 +5745,24 @@ def _uploaded_file(value: Any) -> tuple[str, bytes, str]:
 _FILE_PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
-def _check_file_purpose(call: _Call) -> None:
-    """The purpose must be one that the API knows."""
+# The APIs that read JSONL only, by the purpose of a file, as the service's errors name them.
+_JSONL_APIS = {"batch": "Batch API", "fine-tune": "Fine-Tuning API"}
+
+
+def _check_new_file(call: _Call) -> None:
+    """The purpose must be one that the API knows. Files for batches and fine-tuning must be JSONL."""
     purpose = call.body["purpose"]
     if purpose not in _FILE_PURPOSES:
         _reject(f"{purpose!r} is not one of {list(_FILE_PURPOSES)} - 'purpose'", "purpose")
+    filename, _, _ = _uploaded_file(call.body.get("file"))
+    # the service also accepts names without an extension
+    if purpose in _JSONL_APIS and _file_extension(filename) not in ("", ".jsonl"):
+        _reject(f"Invalid file format for {_JSONL_APIS[purpose]}. Must be .jsonl")
+
+
+def _file_extension(filename: Any) -> str:
+    """Return the extension of a filename in lower case, as in `.txt`, or "" if it has none."""
+    return os.path.splitext(str(filename))[1].lower()
 
 
 def _file_content(call: _Call) -> bytes:
@@ -5880,7 +5893,7 @@ _extend_table(
             handler=_file_content,
         ),
         "files.create": _Behavior(
-            check=_check_file_purpose,
+            check=_check_new_file,
             derive=_derive_file,
             content=lambda call: _uploaded_file(call.body.get("file"))[1],
         ),

@@ -8404,10 +8404,37 @@ def test_file_names_may_be_non_ascii(client, name):
 
 def test_files_are_listed_by_purpose(client):
     first = add_file(client)
-    second = add_file(client, purpose="batch")
+    second = add_file(client, name="in.jsonl", purpose="batch")
     assert [file.id for file in client.files.list(purpose="batch")] == [second]
     assert [file.id for file in client.files.list(order="asc")] == [first, second]
     assert [file.id for file in client.files.list()] == [second, first]
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "in.json", "jsonl.csv", "in.jsonl.gz"])
+@pytest.mark.parametrize("purpose, api", [("batch", "Batch API"), ("fine-tune", "Fine-Tuning API")])
+async def test_file_of_a_purpose_for_jsonl_needs_that_extension(either_client, purpose, api, name):
+    message = rf"Invalid file format for {api}\. Must be \.jsonl"
+    with pytest.raises(openai.BadRequestError, match=message) as raised:
+        await awaited(either_client.files.create(file=(name, b"{}"), purpose=purpose))
+    assert raised.value.param is None
+    assert raised.value.code is None
+    assert sdk().files.list().data == []
+
+
+@pytest.mark.parametrize(
+    "name, purpose",
+    [
+        ("in.jsonl", "batch"),
+        ("IN.JSONL", "batch"),
+        ("in", "batch"),
+        ("in.jsonl", "fine-tune"),
+        ("in.txt", "assistants"),
+        ("a.bin", "user_data"),
+    ],
+)
+def test_file_with_an_extension_for_its_purpose_is_stored(client, name, purpose):
+    file = add_file(client, b"{}", name, purpose)
+    assert client.files.retrieve(file).filename == name
 
 
 def test_deleted_file_has_no_content(client):
