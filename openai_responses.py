@@ -8727,21 +8727,62 @@ def _cancel_file_batch(call: _Call) -> Any:
     if batch["status"] == "in_progress":
         for file in call.store._children("vector_stores.file_batches.files", *call.id_path).values():
             if file["status"] == "in_progress":
-                _finish_file_processing(call.store, file, "cancelled")
+                _change_file(call.store, file, {"status": "cancelled"})
         cancelled = {**_file_batch_state(call.store, call.id_path), "status": "cancelled"}
         _force_stages(call, (cancelled,))
     return batch
 
 
-def _finish_file_processing(store: StateStore, file: _JSON, status: str = "completed") -> _JSON:
-    """Set the final status of a file and update the counts of its vector store. Return no further changes."""
+# The extensions of the files that file search reads: text, code and documents. It reads no tables (.csv, .xlsx), images
+# or line-based data (.jsonl).
+_SEARCHABLE_EXTENSIONS = frozenset(
+    (
+        ".c",
+        ".cpp",
+        ".cs",
+        ".css",
+        ".doc",
+        ".docx",
+        ".go",
+        ".html",
+        ".java",
+        ".js",
+        ".json",
+        ".md",
+        ".pdf",
+        ".php",
+        ".pptx",
+        ".py",
+        ".rb",
+        ".sh",
+        ".tex",
+        ".ts",
+        ".txt",
+    )
+)
+
+
+def _finish_file_processing(store: StateStore, file: _JSON) -> _JSON:
+    """Complete a file, or fail one that file search cannot read. Return no further changes.
+
+    A file without an extension can be read, and so can one that is not in the state.
+    """
+    filename = store["files"].get(file["id"], {}).get("filename")
+    if _file_extension(filename) in _SEARCHABLE_EXTENSIONS | {""}:
+        changes = {"status": "completed", "usage_bytes": len(store["files.content"].get(file["id"], b""))}
+    else:
+        last_error = {"code": "unsupported_file", "message": "The file type is not supported."}
+        changes = {"status": "failed", "last_error": last_error}
+    _change_file(store, file, changes)
+    return {}
+
+
+def _change_file(store: StateStore, file: _JSON, changes: _JSON) -> None:
+    """Change a file of a vector store, and the counts of the vector store with it."""
     vector_store_id = file["vector_store_id"]
     _update_file_counts(store, vector_store_id, file, -1)
-    usage_bytes = len(store["files.content"].get(file["id"], b"")) if status == "completed" else 0
-    changes = {"status": status, "usage_bytes": usage_bytes}
     file.update(_with_set_fields(store, "vector_stores.files", (vector_store_id, file["id"]), changes))
     _update_file_counts(store, vector_store_id, file, 1)
-    return {}
 
 
 def _update_file_counts(store: StateStore, vector_store_id: str, file: Mapping[str, Any], sign: int) -> None:
@@ -8811,7 +8852,8 @@ def _search_hits(store: StateStore, vector_store_id: str, words: list[str], cond
     condition: the filter of the request, or None. Raises the 400 of an invalid one.
     """
     stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
-    files = [file for file in stored if _passes_filter(condition, file.get("attributes") or {})]
+    readable = [file for file in stored if file["status"] not in ("failed", "cancelled")]
+    files = [file for file in readable if _passes_filter(condition, file.get("attributes") or {})]
     chunks = []
     for file in files:
         for chunk in _split_chunks(file, _file_text(store, file["id"])):

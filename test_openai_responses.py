@@ -10516,6 +10516,81 @@ def test_file_batch_with_unknown_file_is_rejected(client):
         client.vector_stores.file_batches.create(add_store(client), file_ids=["file-x"])
 
 
+UNSUPPORTED_FILE = {"code": "unsupported_file", "message": "The file type is not supported."}
+FAILED_COUNTS = {"cancelled": 0, "completed": 0, "failed": 1, "in_progress": 0, "total": 1}
+UNSUPPORTED_NAMES = ["a.bin", "a.xyz", "a.csv", "a.xlsx", "a.png", "a.jsonl", "a.txt.gz", ".a.BIN"]
+SUPPORTED_NAMES = ["a", "a.txt", "A.TXT", "a.b.pdf", ".txt", "a.go", "a.json", "a.docx"]
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED_NAMES)
+async def test_vector_store_file_of_an_unsupported_type_fails(either_client, name):
+    stores = either_client.vector_stores
+    store = add_store(sdk())
+    file = await awaited(stores.files.create(store, file_id=add_file(sdk(), name=name)))
+    assert file.status == "in_progress"
+    assert file.last_error is None
+    failed = await awaited(stores.files.retrieve(file.id, vector_store_id=store))
+    assert failed.status == "failed"
+    assert failed.last_error.to_dict() == UNSUPPORTED_FILE
+    assert failed.usage_bytes == 0
+    updated_store = await awaited(stores.retrieve(store))
+    assert updated_store.status == "completed"
+    assert updated_store.usage_bytes == 0
+    assert updated_store.file_counts.to_dict() == FAILED_COUNTS
+
+
+@pytest.mark.parametrize("name", SUPPORTED_NAMES)
+def test_vector_store_file_of_a_supported_type_is_completed(client, name):
+    store = add_store(client)
+    file = client.vector_stores.files.create_and_poll(add_file(client, name=name), vector_store_id=store)
+    assert file.status == "completed"
+    assert file.last_error is None
+
+
+def test_file_batch_counts_files_of_unsupported_types_as_failed(client):
+    batches = client.vector_stores.file_batches
+    store = add_store(client)
+    files = [add_file(client, name=name) for name in ("a.txt", "b.bin", "c.xyz")]
+    batch = batches.create_and_poll(store, file_ids=files)
+    assert batch.status == "completed"
+    assert batch.file_counts.completed == 1
+    assert batch.file_counts.failed == 2
+    assert batch.file_counts.total == 3
+    failed_files = batches.list_files(batch.id, vector_store_id=store, filter="failed").data
+    assert {file.last_error.code for file in failed_files} == {"unsupported_file"}
+    assert {file.id for file in failed_files} == {*files[1:]}
+
+
+def test_new_vector_store_counts_files_of_unsupported_types_as_failed(client):
+    files = [add_file(client, name=name) for name in ("a.txt", "b.bin")]
+    store = client.vector_stores.create(file_ids=files)
+    assert store.file_counts.in_progress == 2
+    store = client.vector_stores.retrieve(store.id)
+    assert store.status == "completed"
+    assert store.file_counts.completed == 1
+    assert store.file_counts.failed == 1
+    assert client.vector_stores.files.retrieve(files[1], vector_store_id=store.id).status == "failed"
+
+
+def test_failed_file_is_not_searched(client):
+    store = add_store(client)
+    client.vector_stores.files.create_and_poll(add_file(client, name="a.bin"), vector_store_id=store)
+    assert client.vector_stores.search(store, query="some text").data == []
+
+
+def test_set_status_of_a_file_overrides_its_type(openai_mock, client):
+    openai_mock.vector_stores.files.create.response = {"status": "completed"}
+    file = client.vector_stores.files.create_and_poll(add_file(client, name="a.bin"), vector_store_id=add_store(client))
+    assert file.status == "completed"
+    assert file.last_error is None
+
+
+def test_file_whose_name_is_not_known_is_completed(openai_mock, client):
+    openai_mock.vector_stores.files.create.response = {"attributes": {"k": 1.0}}
+    file = client.vector_stores.files.create_and_poll("file-x", vector_store_id=add_store(client))
+    assert file.status == "completed"
+
+
 @pytest.fixture
 def search_names(client):
     """Return a function that searches a vector store with three files and returns the names of the files it finds."""
