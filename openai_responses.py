@@ -15678,6 +15678,55 @@ _ERROR_DEFAULTS = {
 }
 
 
+# Fields of the API's errors by code, which override those of the status: type, message. Codes are left out if their type
+# is that of the status, and if their message names something of the request, such as the model.
+_ERROR_DEFAULTS_BY_CODE: Mapping[str, tuple[str | None, str]] = {
+    "account_deactivated": (
+        "invalid_request_error",
+        "The OpenAI account associated with this API key has been deactivated. If you are the owner of this account and "
+        "need assistance, please contact us through our help center at help.openai.com.",
+    ),
+    "billing_not_active": (
+        "billing_not_active",
+        "Your account is not active, please check your billing details on our website.",
+    ),
+    # of Azure, which sends no type
+    "content_filter": (
+        None,
+        "The response was filtered due to the prompt triggering Azure OpenAI's content management policy. Please modify "
+        "your prompt and retry. To learn more about our content filtering policies please read our documentation: "
+        "https://go.microsoft.com/fwlink/?linkid=2198766",
+    ),
+    "context_length_exceeded": (
+        "invalid_request_error",
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+    ),
+    "insufficient_quota": (
+        "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details. For more information on this error, "
+        "read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
+    ),
+    "invalid_prompt": (
+        "invalid_request_error",
+        "Invalid prompt: your prompt was flagged as potentially violating our usage policy. Please try again with a "
+        "different prompt: https://platform.openai.com/docs/guides/reasoning#advice-on-prompting",
+    ),
+    # the service adds the ID of the request
+    "moderation_blocked": (
+        "image_generation_user_error",
+        "Your request was rejected by the safety system.",
+    ),
+    "server_is_overloaded": (
+        "service_unavailable_error",
+        "Our servers are currently overloaded. Please try again later.",
+    ),
+    "unsupported_country_region_territory": (
+        "request_forbidden",
+        "Country, region, or territory not supported",
+    ),
+}
+
+
 _RETRIED_STATUSES = (408, 409, 429)  # and all from 500 on
 
 
@@ -15698,29 +15747,41 @@ def error(
 
     status: the HTTP status, 400 to 599.
     message, code, type: fields of the error. They default to the API's own for the status, such as the code
-        `rate_limit_exceeded` for 429.
+        `rate_limit_exceeded` for 429. The type and the message of some codes, such as `insufficient_quota`, are the API's
+        own too.
     param: the parameter that the error is about. `None` by default.
-    retry_after: seconds that the SDK waits before it retries 408, 409, 429, and 500 and above. 0.001 by default, so that
-        retries don't slow tests down.
-    headers: response headers, in addition to those that the API sends.
+    retry_after: seconds that the SDK waits before it retries 408, 409, 429, and 500 and above. They are sent as
+        `retry-after-ms`, and in whole seconds as `retry-after`. By default the SDK waits 0.001 seconds, so that retries
+        don't slow tests down, and there is no `retry-after`.
+    headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
+        With `retry-after` or `retry-after-ms`, neither of them is added.
     Raises `ValueError` for any other status.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)
+    if code in _ERROR_DEFAULTS_BY_CODE:
+        default_type, default_message = _ERROR_DEFAULTS_BY_CODE[code]
     envelope = {
         "message": message or default_message,
         "type": type or default_type,
         "param": param,
         "code": code or default_code,
     }
-    retry_after_ms = 1 if retry_after is None else retry_after * 1000
-    response_headers = {}
-    if status in _RETRIED_STATUSES or status >= 500:
-        response_headers["retry-after-ms"] = f"{retry_after_ms:g}"
-    response_headers.update(headers or {})
+    response_headers = httpx.Headers(headers)
+    is_retried = status in _RETRIED_STATUSES or status >= 500
+    if is_retried and "retry-after" not in response_headers and "retry-after-ms" not in response_headers:
+        response_headers.update(_retry_headers(retry_after))
     return _ErrorResponse(status, json={"error": envelope}, headers=response_headers)
+
+
+def _retry_headers(retry_after: float | None) -> dict[str, str]:
+    """Return the headers that tell a client how many seconds to wait before it retries, by default a millisecond."""
+    if retry_after is None:
+        return {"retry-after-ms": "1"}
+    # `retry-after` is a whole number, which clients may parse as an `int`; the SDK prefers `retry-after-ms`
+    return {"retry-after-ms": f"{retry_after * 1000:.15g}", "retry-after": f"{math.ceil(retry_after)}"}
 
 
 class _ErrorResponse(httpx.Response):

@@ -17095,6 +17095,73 @@ def test_retry_after_is_sent_in_milliseconds(status, retry_after, header):
     assert error(status, retry_after=retry_after).headers["retry-after-ms"] == header
 
 
+@pytest.mark.parametrize(
+    "retry_after, headers",
+    [
+        (7, {"retry-after-ms": "7000", "retry-after": "7"}),
+        (0.4, {"retry-after-ms": "400", "retry-after": "1"}),
+        (0, {"retry-after-ms": "0", "retry-after": "0"}),
+        (3600, {"retry-after-ms": "3600000", "retry-after": "3600"}),
+        (None, {"retry-after-ms": "1"}),
+    ],
+)
+async def test_retry_after_is_also_sent_in_whole_seconds(create, either_client, retry_after, headers):
+    create.response = error(429, retry_after=retry_after)
+    with pytest.raises(openai.RateLimitError) as raised:
+        await awaited(either_client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST))
+    sent = {name: value for name, value in raised.value.response.headers.items() if name.startswith("retry-")}
+    assert sent == headers
+
+
+@pytest.mark.parametrize("name", ["retry-after", "Retry-After", "retry-after-ms", "Retry-After-Ms"])
+@pytest.mark.parametrize("retry_after", [None, 7])
+def test_retry_header_of_the_test_is_the_only_one(create, client, name, retry_after):
+    create.response = error(429, retry_after=retry_after, headers={name: "0.4"})
+    with pytest.raises(openai.RateLimitError) as raised:
+        client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
+    sent = [(name, value) for name, value in raised.value.response.headers.multi_items() if name.startswith("retry-")]
+    assert sent == [(name.lower(), "0.4")]
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "OpenAI-Version", "Content-Type", "X-RateLimit-Limit-Requests"])
+def test_header_of_the_test_replaces_that_of_the_api(create, client, name):
+    create.response = error(400, headers={name: "mine"})
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(**CHAT_REQUEST)
+    assert raised.value.response.headers.get_list(name) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "status, code, type, message",
+    [
+        (429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan"),
+        (429, "billing_not_active", "billing_not_active", "Your account is not active"),
+        (429, "rate_limit_exceeded", "requests", "Rate limit reached"),
+        (400, "context_length_exceeded", "invalid_request_error", "Your input exceeds the context window"),
+        (400, "invalid_prompt", "invalid_request_error", "Invalid prompt: your prompt was flagged"),
+        (400, "content_filter", None, "The response was filtered"),
+        (400, "moderation_blocked", "image_generation_user_error", "Your request was rejected by the safety system"),
+        (401, "account_deactivated", "invalid_request_error", "The OpenAI account associated with this API key"),
+        (401, "invalid_api_key", "invalid_request_error", "Incorrect API key provided"),
+        (403, "unsupported_country_region_territory", "request_forbidden", "Country, region, or territory"),
+        (503, "server_is_overloaded", "service_unavailable_error", "Our servers are currently overloaded"),
+        (400, "my_code", "invalid_request_error", "The request was invalid"),
+    ],
+)
+def test_code_of_an_error_implies_its_type_and_message(create, client, status, code, type, message):
+    create.response = error(status, code=code)
+    with pytest.raises(openai.APIStatusError, match=message) as raised:
+        client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
+    assert raised.value.status_code == status
+    assert raised.value.code == code
+    assert raised.value.type == type
+
+
+def test_given_type_and_message_override_those_of_the_code():
+    fields = error(429, "Pay.", code="insufficient_quota", type="billing").json()["error"]
+    assert fields == {"message": "Pay.", "type": "billing", "param": None, "code": "insufficient_quota"}
+
+
 def test_errors_keep_their_headers(create):
     create.response = error(429, headers={"x-limit": "5", "retry-after-ms": "2"})
     with pytest.raises(openai.RateLimitError) as raised:
