@@ -2079,9 +2079,9 @@ def _with_set_fields(store: StateStore, resource: str, key: Any, changes: _JSON)
 
 def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
     """Expire an object whose time is over: call `on_expire` of its resource, or set an unfinished one to `expired`."""
-    obj = store[resource.name].get(key)
-    if not _has_expired(resource, obj):
+    if not _has_expired(store, resource, key):
         return
+    obj = store[resource.name][key]
     if resource.on_expire:
         resource.on_expire(store, key, obj)
     else:
@@ -2092,15 +2092,21 @@ def _expire_if_due(store: StateStore, resource: _Resource, key: Any) -> None:
 _ACTIVE_STATUSES = {"queued", "in_progress", "requires_action", "cancelling", "validating", "pending", "active"}
 
 
-def _has_expired(resource: _Resource, obj: Any) -> bool:
+def _has_expired(store: StateStore, resource: _Resource, key: Any) -> bool:
     """Return True if the time of an object is over and the object does not show it yet.
 
-    The time is that of the test's clock. Without `on_expire`, only an unfinished object expires.
+    The time is that of the test's clock. Without `on_expire`, only an unfinished object expires. An object keeps the
+    status that the test set.
     """
+    obj = store[resource.name].get(key)
     if not isinstance(obj, dict):
         return False
     expires_at = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
     if not isinstance(expires_at, int) or expires_at >= time.time() or obj.get("status") == "expired":
+        return False
+    changes_status = resource.on_expire in (None, _mark_expired)
+    metadata = store._get_metadata(resource.name, key)
+    if changes_status and metadata and "status" in metadata.set_fields:
         return False
     return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
@@ -5348,8 +5354,8 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     limit = _page_limit(query, default_limit, max_limit)
     page_keys, has_more = _first_matching(keys, objects, query, limit)
     # expiry is rare, so the whole list is searched for expired objects only if there is one in the page
-    if any(_has_expired(resource, objects[key]) for key in page_keys):
-        expired_keys = [key for key, obj in objects.items() if _has_expired(resource, obj)]
+    if any(_has_expired(store, resource, key) for key in page_keys):
+        expired_keys = [key for key in objects if _has_expired(store, resource, key)]
         for key in expired_keys:
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)

@@ -7952,6 +7952,17 @@ def test_progress_table_covers_all_calls_with_stages():
         ("batches.create", {"usage": {"input_tokens": 90}}, {"usage": {"output_tokens": 6, "total_tokens": 96}}),
         (
             "batches.create",
+            {
+                "usage": {"input_tokens": 50, "output_tokens": 70, "total_tokens": 120},
+                "request_counts": {"total": 9, "completed": 8, "failed": 1},
+            },
+            {
+                "usage": {"input_tokens": 50, "output_tokens": 70, "total_tokens": 120},
+                "request_counts": {"total": 9, "completed": 8, "failed": 1},
+            },
+        ),
+        (
+            "batches.create",
             {"request_counts": {"failed": 8}},
             {"request_counts": {"completed": 1, "failed": 8, "total": 9}},
         ),
@@ -8367,6 +8378,63 @@ def test_unfinished_run_expires(client, set_clock):
     run = client.beta.threads.create_and_run(assistant_id=add_assistant(client))
     set_clock(3601)
     assert client.beta.threads.runs.retrieve(run.id, thread_id=run.thread_id).status == "expired"
+
+
+@pytest.mark.parametrize(
+    "name, status",
+    [
+        ("batches.create", "in_progress"),
+        ("beta.threads.runs.create", "in_progress"),
+        ("containers.create", "running"),
+        ("vector_stores.create", "completed"),
+    ],
+)
+def test_object_with_a_set_status_does_not_expire(openai_mock, client, set_clock, name, status):
+    lookup(openai_mock, name).response = {"status": status}
+    create, retrieve = PROGRESS[name]
+    obj = create(client)
+    set_clock(3 * 86400)
+    assert retrieve(client, obj).status == status
+
+
+def test_listed_object_with_a_set_status_does_not_expire(openai_mock, client, set_clock):
+    openai_mock.batches.create.response = {"status": "in_progress"}
+    add_batch(client, batch_line("1"))
+    del openai_mock.batches.create.response
+    add_batch(client, batch_line("1"))
+    set_clock(3 * 86400)
+    assert [batch.status for batch in client.batches.list()] == ["expired", "in_progress"]
+
+
+def test_upload_with_a_set_status_takes_parts_after_its_expiry(openai_mock, client, set_clock):
+    openai_mock.uploads.create.response = {"status": "pending"}
+    upload = PROGRESS["uploads.create"][0](client)
+    set_clock(3 * 86400)
+    assert complete_upload(client, upload).status == "completed"
+
+
+def test_file_with_a_set_status_is_deleted_at_its_expiry(openai_mock, client, set_clock):
+    openai_mock.files.create.response = {"status": "processed"}
+    file = client.files.create(file=b"x", purpose="user_data", expires_after={"anchor": "created_at", "seconds": 3600})
+    set_clock(3601)
+    with pytest.raises(openai.NotFoundError):
+        client.files.retrieve(file.id)
+
+
+def test_batch_model_of_the_sdk_as_the_response_stays_as_set(openai_mock, client):
+    batch = add_batch(client, batch_line("1")).to_dict()
+    usage = batch["usage"] | {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}
+    counts = {"total": 9, "completed": 8, "failed": 1}
+    fields = batch | {"id": "batch_old", "created_at": 1, "status": "in_progress", "usage": usage}
+    response = openai.types.Batch.model_validate(fields | {"request_counts": counts})
+    openai_mock.batches.create.response = response
+    file = add_file(client, b"{}", "in.jsonl", "batch")
+    client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    for _ in range(3):
+        last = client.batches.retrieve("batch_old")
+    assert last.status == "in_progress"
+    assert last.usage == response.usage
+    assert last.request_counts == response.request_counts
 
 
 def test_vector_store_expires_after_its_last_activity(client, set_clock):
