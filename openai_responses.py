@@ -6203,8 +6203,7 @@ def _cancel_response(call: _Call) -> Any:
     if not response.get("background"):
         _reject("Only background responses can be cancelled.", "response_id")
     if response["status"] not in _FINAL_STATUSES:
-        response["status"] = "cancelled"
-        _schedule(call.store, "responses", call.key)
+        _force_stages(call, ({"status": "cancelled"},))
     return response
 
 
