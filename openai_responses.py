@@ -5515,6 +5515,15 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 
 
 _EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event that reports the expiry is sent before it
+_REFUSED_CLOSE_CODE = 4000  # the close code of the beta's realtime API, which was shut down
+
+
+# The reasons that the service sends with close codes. The reason of any other code names the mock.
+_CLOSE_REASONS = {_REFUSED_CLOSE_CODE: "invalid_request_error.beta_api_shape_disabled"}
+
+
+def _close_reason(code: int | None) -> str:
+    return _CLOSE_REASONS.get(code, "the mock closed the connection")
 
 
 class _SocketSession:
@@ -10176,8 +10185,13 @@ class _AudioSession(_SocketSession):
     def update(self, message: _ClientMessage) -> list[_JSON]:
         """Change settings."""
         _check_param_types(message.call)  # now, because a setting of the wrong type would raise later
-        self.settings = _merge_settings(self.settings, message.body["session"] or {})
+        changes = message.body["session"] or {}
+        self.check_voice(changes)
+        self.settings = _merge_settings(self.settings, changes)
         return [{"type": f"{message.body['type']}d", "session": self.settings}]
+
+    def check_voice(self, settings: Mapping[str, Any]) -> None:
+        """Raise the 400 of settings with a voice that can't be used any more. A session without a conversation has none."""
 
     def add_to_input_buffer(self, message: _ClientMessage) -> None:
         """Add the audio of a message to the input buffer. Raise the 400 of audio that isn't base64."""
@@ -10318,6 +10332,17 @@ class _RealtimeSession(_AudioSession):
     def settings_model(self) -> str:
         return _SETTINGS_MODELS.get(self.call.query.get("intent", ""), _SETTINGS_MODELS["realtime"])
 
+    def voice_in(self, settings: Mapping[str, Any]) -> Any:
+        """Return the voice in settings, or None if they don't have one."""
+        return _get_dict(_get_dict(settings, "audio"), "output").get("voice")
+
+    def check_voice(self, settings: Mapping[str, Any]) -> None:
+        """Raise the 400 of settings with another voice than that of the assistant's audio in the conversation."""
+        has_audio = any(_has_assistant_audio(item) for item in self.items.values())
+        if has_audio and self.voice_in(settings) not in (None, self.voice_in(self.settings)):
+            error = "Cannot update a conversation's voice if assistant audio is present."
+            _reject(error, code="cannot_update_voice")
+
     @property
     def transcribes_only(self) -> bool:
         return self.settings.get("type") == "transcription"
@@ -10330,7 +10355,7 @@ class _RealtimeSession(_AudioSession):
                 return id
         return None
 
-    def opening_events(self) -> list[_JSON]:
+    def opening_events(self) -> list[Any]:
         return [{"type": "session.created", "session": self.settings}]
 
     # items
@@ -10511,11 +10536,20 @@ class _RealtimeSession(_AudioSession):
     async def create_response(self, message: _ClientMessage) -> Iterator[Any]:
         """Create a response with the settings of the session and of the message."""
         params = message.body.get("response") or {}
-        if params.get("conversation") != "none" and self.active_response:
-            error = f"Conversation already has an active response in progress: {self.active_response}."
-            _reject(error, code="conversation_already_has_active_response")
+        if params.get("conversation") != "none":
+            self._check_no_active_response()
+            self.check_voice(params)
         settings = {name: value for name, value in self.settings.items() if name not in ("id", "object")}
         return await _answer_as_events(message.with_body(settings | params | message.body))
+
+    def _check_no_active_response(self) -> None:
+        """Raise the 400 of a second response in the conversation while one is in progress."""
+        if self.active_response:
+            error = (
+                f"Conversation already has an active response in progress: {self.active_response}. "
+                "Wait until the response is finished before creating a new one."
+            )
+            _reject(error, code="conversation_already_has_active_response")
 
     @_handles("response.cancel")
     def cancel_response(self, message: _ClientMessage) -> list[_JSON]:
@@ -10541,6 +10575,13 @@ def _new_realtime_item(call: _Call, **fields: Any) -> _JSON:
 def _item_done(added: _JSON, **changes: Any) -> _JSON:
     """Return the event that follows `conversation.item.added`."""
     return {**added, "type": "conversation.item.done", **changes}
+
+
+def _has_assistant_audio(item: Mapping[str, Any]) -> bool:
+    """Return True if an item of a conversation is a message that the assistant said aloud."""
+    if item.get("role") != "assistant":
+        return False
+    return any(str(part.get("type")).endswith("audio") for part in _only_dicts(item.get("content")))
 
 
 def _without_audio(item: Mapping[str, Any]) -> _JSON:
@@ -10570,9 +10611,17 @@ class _BetaRealtimeSession(_RealtimeSession):
     def settings_model(self) -> str:
         return "beta.realtime.Session"
 
-    def opening_events(self) -> list[_JSON]:
+    def opening_events(self) -> list[Any]:
+        """Return the events of a new session. In strict mode, they report that OpenAI has shut down the beta."""
+        if self.call.mock._strict and not self.call.is_azure:
+            message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
+            error = _ServiceError(400, message, code="beta_api_shape_disabled")
+            return [{"type": "error", "error": {**error.envelope, "event_id": None}}, _REFUSED_CLOSE_CODE]
         conversation = {"id": self.conversation_id, "object": "realtime.conversation"}
         return [*super().opening_events(), {"type": "conversation.created", "conversation": conversation}]
+
+    def voice_in(self, settings: Mapping[str, Any]) -> Any:
+        return settings.get("voice")
 
     def audio_config(self, direction: str) -> _JSON:
         return {name.removeprefix(f"{direction}_audio_"): value for name, value in self.settings.items()}
@@ -14419,7 +14468,7 @@ class _WebSocketServer:
         if event is None:
             self.broken = True
         elif isinstance(event, int):
-            self.protocol.send_close(event, "the mock closed the connection")
+            self.protocol.send_close(event, _close_reason(event))
         else:
             self.protocol.send_text(_encode_message(event))
 
@@ -15049,7 +15098,7 @@ class _ASGIWebSocketServer(_WebSocketServer):
     def _send(self, event: Any) -> None:
         if event is None or isinstance(event, int):
             # an ASGI application cannot break a connection, so the code of the close frame reports a failure
-            self.close(event or 1011, "the mock closed the connection")
+            self.close(event or 1011, _close_reason(event))
         else:
             self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
 

@@ -12767,6 +12767,114 @@ def test_realtime_settings_unknown_to_the_sdk_are_accepted(openai_mock, client_k
     assert done["response"]["status"] == "completed"
 
 
+def update_voice(voice, name="realtime"):
+    """Return the client event that changes the voice of a session."""
+    if name == "beta.realtime":
+        return {"type": "session.update", "session": {"voice": voice}}
+    return {"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"voice": voice}}}}
+
+
+def respond_with_voice(voice, name="realtime", **params):
+    """Return the client event that creates a response with a voice."""
+    if name == "beta.realtime":
+        return RESPONSE_CREATE | {"response": {"voice": voice, **params}}
+    return RESPONSE_CREATE | {"response": {"audio": {"output": {"voice": voice}}, **params}}
+
+
+@pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
+@pytest.mark.parametrize("change_voice", [update_voice, respond_with_voice], ids=["session", "response"])
+def test_voice_cannot_change_after_the_assistant_spoke(openai_mock, client_kind, name, change_voice):
+    lookup(openai_mock, name).connect.response = "Hello"
+    messages = [update_voice("echo", name), RESPONSE_CREATE, "response.done", change_voice("sage", name)]
+    events = realtime_events(client_kind, *messages, name=name)
+    assert events[-1]["error"] == {
+        "message": "Cannot update a conversation's voice if assistant audio is present.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "cannot_update_voice",
+        "event_id": None,
+    }
+    assert len(events_of_type(events, "session.updated")) == 1
+
+
+@pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
+@pytest.mark.parametrize("change_voice", [update_voice, respond_with_voice], ids=["session", "response"])
+def test_same_voice_is_accepted_after_the_assistant_spoke(openai_mock, client_kind, name, change_voice):
+    messages = [update_voice("echo", name), RESPONSE_CREATE, "response.done", change_voice("echo", name)]
+    assert error_codes(realtime_events(client_kind, *messages, name=name)) == []
+
+
+def test_other_settings_can_change_after_the_assistant_spoke(openai_mock, client_kind):
+    update = {"type": "session.update", "session": {"type": "realtime", "instructions": "Be brief."}}
+    events = realtime_events(client_kind, RESPONSE_CREATE, "response.done", update)
+    assert events[-1]["session"]["instructions"] == "Be brief."
+
+
+@pytest.mark.parametrize(
+    "first_messages",
+    [
+        [item("Hi", "assistant", "output_text")],
+        [append_audio(NOISE), {"type": "input_audio_buffer.commit"}],
+        [RESPONSE_CREATE | {"response": {"output_modalities": ["text"]}}, "response.done"],
+        [RESPONSE_CREATE | {"response": {"conversation": "none"}}, "response.done"],
+    ],
+    ids=["text of the assistant", "audio of the user", "text response", "out-of-band response"],
+)
+def test_voice_can_change_without_audio_of_the_assistant(openai_mock, client_kind, first_messages):
+    disable_vad = update_audio_input(turn_detection=None)
+    events = realtime_events(client_kind, disable_vad, *first_messages, update_voice("sage"))
+    assert events[-1]["session"]["audio"]["output"]["voice"] == "sage"
+
+
+def test_out_of_band_response_may_have_another_voice(openai_mock, client_kind):
+    aside = respond_with_voice("sage", conversation="none")
+    events = realtime_events(client_kind, RESPONSE_CREATE, "response.done", aside)
+    assert error_codes(events) == []
+    assert len(events_of_type(events, "response.done")) == 2
+
+
+def test_strict_session_of_the_beta_is_closed(client_kind):
+    async def use_session():
+        async with enter(sdk(client_kind).beta.realtime.connect(model="gpt-4o-realtime-preview")) as connection:
+            error_event = json.loads(await awaited(connection.recv_bytes()))
+            with pytest.raises(connection_closed_error()) as raised:
+                await awaited(connection.recv_bytes())
+            return error_event, raised.value.rcvd
+
+    with OpenAIMock(strict=True):
+        error_event, close_frame = run_coroutine(client_kind, use_session())
+    assert error_event["type"] == "error"
+    assert error_event["error"] == {
+        "message": "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "beta_api_shape_disabled",
+        "event_id": None,
+    }
+    assert (close_frame.code, close_frame.reason) == (4000, "invalid_request_error.beta_api_shape_disabled")
+
+
+def test_strict_session_with_the_header_of_the_beta_is_closed(client_kind):
+    headers = {"OpenAI-Beta": "realtime=v1"}
+
+    async def use_session():
+        client = sdk(client_kind)
+        async with enter(client.realtime.connect(model="gpt-realtime", extra_headers=headers)) as connection:
+            await awaited(connection.recv_bytes())
+            await awaited(connection.recv_bytes())
+
+    with OpenAIMock(strict=True), pytest.raises(connection_closed_error(), match="beta_api_shape_disabled"):
+        run_coroutine(client_kind, use_session())
+
+
+def test_strict_session_of_the_beta_on_azure_is_answered(client_kind):
+    client_class = openai.AzureOpenAI if client_kind == "sync" else openai.AsyncAzureOpenAI
+    client = client_class(api_key=API_KEY, azure_endpoint="https://mine.openai.azure.com", api_version="2025-08-28")
+    with OpenAIMock(strict=True):
+        events = realtime_events(client_kind, RESPONSE_CREATE, name="beta.realtime", client=client)
+    assert last_response(events)["status"] == "completed"
+
+
 def test_session_update_keeps_other_audio_settings(openai_mock):
     session = {"type": "realtime", "audio": {"output": {"voice": "cedar"}}, "instructions": "Be brief."}
     created, updated = realtime_events("sync", {"type": "session.update", "session": session})
@@ -12874,7 +12982,10 @@ def test_second_response_is_rejected_while_the_first_is_in_progress(openai_mock,
     events = realtime_events(client_kind, RESPONSE_CREATE, RESPONSE_CREATE, RESPONSE_CREATE)
     assert error_codes(events) == ["conversation_already_has_active_response"] * 2
     response = last_response(events)
-    assert events_of_type(events, "error")[0]["error"]["message"].endswith(f"in progress: {response['id']}.")
+    assert events_of_type(events, "error")[0]["error"]["message"] == (
+        f"Conversation already has an active response in progress: {response['id']}. "
+        "Wait until the response is finished before creating a new one."
+    )
     assert all_response_texts(events) == [["Hello"]]
 
 
