@@ -8747,8 +8747,8 @@ def _cancel_file_batch(call: _Call) -> Any:
     return batch
 
 
-# The extensions of the files that file search reads: text, code and documents. It reads no tables (.csv, .xlsx), images
-# or line-based data (.jsonl).
+# The extensions of the files that file search reads: text, code and documents, but not tables (.csv, .xlsx) or images.
+# All are documented except .jsonl, which the service is not known to fail.
 _SEARCHABLE_EXTENSIONS = frozenset(
     (
         ".c",
@@ -8762,6 +8762,7 @@ _SEARCHABLE_EXTENSIONS = frozenset(
         ".java",
         ".js",
         ".json",
+        ".jsonl",
         ".md",
         ".pdf",
         ".php",

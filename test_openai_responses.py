@@ -10586,8 +10586,8 @@ def test_file_batch_with_unknown_file_is_rejected(client):
 
 UNSUPPORTED_FILE = {"code": "unsupported_file", "message": "The file type is not supported."}
 FAILED_COUNTS = {"cancelled": 0, "completed": 0, "failed": 1, "in_progress": 0, "total": 1}
-UNSUPPORTED_NAMES = ["a.bin", "a.xyz", "a.csv", "a.xlsx", "a.png", "a.jsonl", "a.txt.gz", ".a.BIN"]
-SUPPORTED_NAMES = ["a", "a.txt", "A.TXT", "a.b.pdf", ".txt", "a.go", "a.json", "a.docx"]
+UNSUPPORTED_NAMES = ["a.bin", "a.xyz", "a.csv", "a.xlsx", "a.png", "a.txt.gz", ".a.BIN"]
+SUPPORTED_NAMES = ["a", "a.txt", "A.TXT", "a.b.pdf", ".txt", "a.go", "a.json", "a.jsonl", "a.docx"]
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED_NAMES)
