@@ -12702,6 +12702,17 @@ def test_realtime_session_continues_after_an_invalid_message(
     ("message", "code", "param"),
     [
         (RESPONSE_CREATE | {"dance": 1}, "unknown_parameter", "dance"),
+        (
+            {"type": "session.update", "session": {"type": "realtime", "voice": "marin"}},
+            "unknown_parameter",
+            "session.voice",
+        ),
+        (
+            {"type": "session.update", "session": {"type": "realtime", "audio": {"output": {"speaker": "marin"}}}},
+            "unknown_parameter",
+            "session.audio.output.speaker",
+        ),
+        (RESPONSE_CREATE | {"response": {"modalities": ["text"]}}, "unknown_parameter", "response.modalities"),
         (RESPONSE_CREATE | {"response": {"tool_choice": 3}}, "invalid_type", "response.tool_choice"),
         (item() | {"event_id": 3}, "invalid_type", "event_id"),
         (update_audio_input(format={"type": "audio/opus"}), "invalid_value", "session.audio.input.format.type"),
