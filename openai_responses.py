@@ -5519,7 +5519,7 @@ _REFUSED_CLOSE_CODE = 4000  # the close code of the beta's realtime API, which w
 
 
 # The reasons that the service sends with close codes. The reason of any other code names the mock.
-_CLOSE_REASONS = {_REFUSED_CLOSE_CODE: "invalid_request_error.beta_api_shape_disabled"}
+_CLOSE_REASONS: Mapping[int | None, str] = {_REFUSED_CLOSE_CODE: "invalid_request_error.beta_api_shape_disabled"}
 
 
 def _close_reason(code: int | None) -> str:
@@ -9250,18 +9250,13 @@ def _find_missing_fields(requests: Mapping[int, _JSON], endpoint: str) -> Iterat
                 yield _BatchFault(number, "missing_required_parameter", message, name)
 
 
-# How messages about a line name the API that it calls. Those of other APIs have no name.
-_API_NAMES_IN_BATCH_FAULTS = {"/chat/completions": "Chat Completions: "}
-
-
-def _find_faulty_bodies(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
-    """Yield the faults of bodies: not an object, without the model or the messages, or for a stream.
+def _find_incomplete_bodies(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each body that is not an object, or that lacks the model or the messages.
 
     Any other fault of a body is found when its line is answered, and fails that line only.
     """
-    path = _batch_path(endpoint)
-    row_and_params = _find_row("POST", path)
     endpoint_params: Iterable[str] = ()
+    row_and_params = _find_row("POST", _batch_path(endpoint))
     if row_and_params:
         endpoint_params = _sdk_method(row_and_params[0].name)[1]
     required_params = [name for name in ("model", "messages") if name in endpoint_params]
@@ -9277,8 +9272,18 @@ def _find_faulty_bodies(requests: Mapping[int, _JSON], endpoint: str) -> Iterato
             if body.get(name) is None:
                 message = f"{name.capitalize()} parameter is required."
                 yield _BatchFault(number, "invalid_request", message, f"body.{name}")
-        if body.get("stream"):
-            message = f"{_API_NAMES_IN_BATCH_FAULTS.get(path, '')}Streaming is not supported in the Batch API."
+
+
+# How messages about streams begin, by endpoint. The service's beginnings for other endpoints are not known.
+_STREAM_FAULT_PREFIXES = {"/chat/completions": "Chat Completions: "}
+
+
+def _find_streams(requests: Mapping[int, _JSON], endpoint: str) -> Iterator[_BatchFault]:
+    """Yield a fault for each line that asks for a stream."""
+    prefix = _STREAM_FAULT_PREFIXES.get(_batch_path(endpoint), "")
+    for number, request in requests.items():
+        if _get_dict(request, "body").get("stream"):
+            message = f"{prefix}Streaming is not supported in the Batch API."
             yield _BatchFault(number, "streaming_unsupported", message, "body.stream")
 
 
@@ -9335,7 +9340,8 @@ def _batch_path(url: Any) -> str:
 # The functions that find faults. Each gets the requests of a file by the numbers of their lines, and the endpoint.
 _BATCH_CHECKS: Sequence[Callable[[Mapping[int, _JSON], str], Iterator[_BatchFault]]] = (
     _find_missing_fields,
-    _find_faulty_bodies,
+    _find_incomplete_bodies,
+    _find_streams,
     _find_equal_ids,
     _find_other_urls,
     _find_other_models,
@@ -15719,7 +15725,7 @@ Answer = Any  # the type of `.response`, for annotations; the stubs define it in
 
 
 # Fields of the API's errors by status: type, message, code.
-_ERROR_DEFAULTS = {
+_ERROR_DEFAULTS: Mapping[int, tuple[str | None, str, str | None]] = {
     400: ("invalid_request_error", "The request was invalid.", None),
     401: ("invalid_request_error", "Incorrect API key provided.", "invalid_api_key"),
     403: ("invalid_request_error", "You are not allowed to do this.", None),
@@ -15735,7 +15741,7 @@ _ERROR_DEFAULTS = {
 
 # Fields of the API's errors by code, which override those of the status: type, message. Codes are left out if their type
 # is that of the status, and if their message names something of the request, such as the model.
-_ERROR_DEFAULTS_BY_CODE: Mapping[str, tuple[str | None, str]] = {
+_ERROR_DEFAULTS_BY_CODE: Mapping[str | None, tuple[str | None, str]] = {
     "account_deactivated": (
         "invalid_request_error",
         "The OpenAI account associated with this API key has been deactivated. If you are the owner of this account and "
