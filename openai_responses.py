@@ -5515,15 +5515,14 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 
 
 _EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event that reports the expiry is sent before it
-_REFUSED_CLOSE_CODE = 4000  # the close code of the beta's realtime API, which was shut down
 
 
-# The reasons that the service sends with close codes. The reason of any other code names the mock.
-_CLOSE_REASONS: Mapping[int | None, str] = {_REFUSED_CLOSE_CODE: "invalid_request_error.beta_api_shape_disabled"}
+@dataclasses.dataclass(frozen=True)
+class _Close:
+    """The end of a connection: a close code and its reason."""
 
-
-def _close_reason(code: int | None) -> str:
-    return _CLOSE_REASONS.get(code, "the mock closed the connection")
+    code: int
+    reason: str = "the mock closed the connection"
 
 
 class _SocketSession:
@@ -5534,8 +5533,8 @@ class _SocketSession:
     message is answered with the changes of an earlier one. Only the events of a response are produced while they are
     sent.
 
-    An event is a dict, a text, a close code, or None to break the connection. A tuple is the seconds to wait before an
-    event, and the event.
+    An event is a dict, a text, a close code, a `_Close`, or None to break the connection. A tuple is the seconds to wait
+    before an event, and the event.
     """
 
     client_events = ""  # the SDK's unions of the client's messages, separated by spaces
@@ -10623,7 +10622,8 @@ class _BetaRealtimeSession(_RealtimeSession):
         if self.call.mock._strict and not self.call.is_azure:
             message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
             error = _ServiceError(400, message, code="beta_api_shape_disabled")
-            return [{"type": "error", "error": {**error.envelope, "event_id": None}}, _REFUSED_CLOSE_CODE]
+            error_event = {"type": "error", "error": {**error.envelope, "event_id": None}}
+            return [error_event, _Close(4000, "invalid_request_error.beta_api_shape_disabled")]
         conversation = {"id": self.conversation_id, "object": "realtime.conversation"}
         return [*super().opening_events(), {"type": "conversation.created", "conversation": conversation}]
 
@@ -14471,11 +14471,13 @@ class _WebSocketServer:
         return self.broken or self.protocol.state.name != "OPEN"
 
     def _send(self, event: Any) -> None:
-        """Send an event of a session: a message, a close code, or `None` to break the connection."""
+        """Send an event of a session: a message, a close code, a `_Close`, or `None` to break the connection."""
+        if isinstance(event, int):
+            event = _Close(event)
         if event is None:
             self.broken = True
-        elif isinstance(event, int):
-            self.protocol.send_close(event, _close_reason(event))
+        elif isinstance(event, _Close):
+            self.protocol.send_close(event.code, event.reason)
         else:
             self.protocol.send_text(_encode_message(event))
 
@@ -15103,9 +15105,12 @@ class _ASGIWebSocketServer(_WebSocketServer):
         return self.broken
 
     def _send(self, event: Any) -> None:
-        if event is None or isinstance(event, int):
-            # an ASGI application cannot break a connection, so the code of the close frame reports a failure
-            self.close(event or 1011, _close_reason(event))
+        if event is None:  # an ASGI application cannot break a connection, so the close code reports a failure
+            event = 1011
+        if isinstance(event, int):
+            event = _Close(event)
+        if isinstance(event, _Close):
+            self.close(event.code, event.reason)
         else:
             self.outbox.append({"type": "websocket.send", "text": _encode_message(event).decode()})
 

@@ -20061,6 +20061,14 @@ async def test_server_websocket_closes_with_the_set_fault(fault, code):
     assert sent[-1]["code"] == code
 
 
+async def test_server_closes_a_strict_session_of_the_beta():
+    scope = websocket_scope("/v1/realtime", headers={"openai-beta": "realtime=v1", "authorization": "Bearer sk-a"})
+    sent = await run_asgi_app(OpenAIMock(strict=True), scope, *websocket_messages(), until=over)
+    assert json.loads(sent[1]["text"])["error"]["code"] == "beta_api_shape_disabled"
+    assert sent[-1]["code"] == 4000
+    assert sent[-1]["reason"] == "invalid_request_error.beta_api_shape_disabled"
+
+
 def raise_bug_with_long_message(request):
     raise NameError("a bug of the test" + "世" * 50)
 
