@@ -1463,6 +1463,7 @@ def _merge_into(
     """
     fields = _fields_of(model)
     wire_names = _wire_names_of(model)
+    _check_keys(value, place)
     explicit = {wire_names.get(key, key): item for key, item in value.items()}
     if mode.skips_nulls:
         explicit = _echoed_fields(model, explicit)
@@ -1488,6 +1489,13 @@ def _echoed_fields(model: Any, explicit: Mapping[str, Any]) -> _JSON:
         if item is not None and not_echoed.get(key) not in (..., item):
             echoed[key] = item
     return echoed
+
+
+def _check_keys(value: Mapping[Any, Any], place: str) -> None:
+    """Raise `ValueError` for a key that is not a string."""
+    for key in value:
+        if not isinstance(key, str):
+            raise ValueError(f"{place} has the key {key!r}; expected the name of a field, which is a string")
 
 
 class _MisspeltKeyError(ValueError):
@@ -2240,7 +2248,8 @@ class _Call:
 
     @functools.cached_property
     def body(self) -> _JSON:
-        """The decoded body. Raises the 400 of a body that cannot be decoded."""
+        """The decoded body. Raises the 400 of a body that cannot be decoded, or of a form that the endpoint doesn't take."""
+        _check_content_type(self)
         return _read_body(self.request, self.deployment)
 
     @functools.cached_property
@@ -2251,6 +2260,10 @@ class _Call:
     def all_params(self) -> _JSON:
         """The query, the path parameters and the body as one dict, for rules."""
         return _all_params(self)
+
+    def get_int(self, name: str, default: int) -> int:
+        """Return an integer of the body, or the default if it is missing, null or 0. Raise the 400 of another value."""
+        return _to_int(name, self.body.get(name) or default)
 
     @property
     def accepted_params(self) -> Mapping[str, Any]:
@@ -2349,6 +2362,36 @@ def _all_params(request: _Call | Record) -> dict[str, Any]:
 def _query_params(request: httpx.Request) -> dict[str, Any]:
     """Return a query as a dict, nested in the same way as a form."""
     return _nest_form_fields(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+
+
+# Endpoints that take a form although the SDK's methods send JSON to them.
+_EXTRA_FORM_ENDPOINTS = {"videos.remix"}
+
+
+_FORM_CONTENT_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+def _check_content_type(call: _Call) -> None:
+    """Raise the 400 of a form that is sent to an endpoint for JSON.
+
+    Its values would be strings and files where JSON has numbers, booleans and objects.
+    """
+    content = call.request.content
+    if not content or content.startswith(b"{"):  # `_decode_body` decodes JSON whatever its content type is
+        return
+    content_type = call.request.headers.get("content-type", "").partition(";")[0]
+    if content_type in _FORM_CONTENT_TYPES and not _takes_form(call.row.name):
+        message = f"Unsupported content type: '{content_type}'. This endpoint only accepts 'application/json' requests."
+        _reject(message, code="unsupported_content_type")
+
+
+@functools.cache
+def _takes_form(name: str) -> bool:
+    """Return True if an endpoint takes a form. The SDK's methods for these set the content type of a form."""
+    if name in _EXTRA_FORM_ENDPOINTS:
+        return True
+    function, _ = _sdk_method(name)
+    return "multipart/form-data" in inspect.getsource(function)
 
 
 def _decode_body(request: httpx.Request) -> _JSON:
@@ -3184,6 +3227,22 @@ def _reject_size(call: _Call, path: _Path, error: tuple[str, str], limit: float,
     _reject(f"Invalid '{param}': {message.format(limit=limit, actual=actual)}", param, code)
 
 
+# The largest integer that the service reads.
+_MAX_INT = 2**63 - 1
+
+
+def _to_int(param: str, value: Any) -> int:
+    """Return an integer of a request, which is a string in a form or a query. Raise the 400 of any other value."""
+    _check_type(param, value, int, in_form=True)
+    number = value
+    if isinstance(value, str):
+        number = float(value)  # `int` raises `ValueError` for thousands of digits
+    if abs(number) > _MAX_INT:
+        message = f"Invalid '{param}': integer out of range. Expected a value <= {_MAX_INT}."
+        _reject(message, param, "integer_above_max_value")
+    return int(number)
+
+
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
@@ -3608,7 +3667,7 @@ def _find_ids(value: Any) -> list[Any]:
     if isinstance(value, list):
         return [id for item in value for id in _find_ids(item)]
     id = value.get("id", value.get("file_id")) if isinstance(value, dict) else value
-    if id and isinstance(id, (str, int)):
+    if id and isinstance(id, (str, int, float)):
         return [id]
     return []  # the content of a file that is uploaded with the request has no id
 
@@ -5228,7 +5287,7 @@ def _expiry_from(obj: Mapping[str, Any], expires_after: Mapping[str, Any]) -> _J
     anchor_time = obj.get(str(expires_after.get("anchor"))) or obj["created_at"]
     for unit, seconds in (("seconds", 1), ("minutes", 60), ("days", 86400)):
         if unit in expires_after:
-            return {"expires_at": anchor_time + int(expires_after[unit]) * seconds}
+            return {"expires_at": anchor_time + _to_int(f"expires_after.{unit}", expires_after[unit]) * seconds}
     return {}
 
 
@@ -5492,12 +5551,16 @@ def _comparison_operand(comparison: str, text: str) -> float | list[float] | Non
 def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) -> int:
     """Return the number of objects on a page. Raise the 400 of a `limit` that the list does not accept."""
     text = query.get("limit", str(default_limit))
-    if not text.isdecimal() or not 1 <= int(text) <= max_limit:
-        is_too_small = text.lstrip("-").isdecimal() and int(text) < 1
-        code = "integer_below_min_value" if is_too_small else "invalid_value"
+    number = 0.0
+    if re.fullmatch("-?[0-9]+", text):
+        number = float(text)  # `int` raises `ValueError` for thousands of digits
+        code = "integer_below_min_value" if number < 1 else "invalid_value"
+    else:
+        code = "invalid_value"
+    if not 1 <= number <= max_limit:
         message = f"Invalid 'limit': expected an integer between 1 and {max_limit}, but got '{text}' instead."
         _reject(message, "limit", code)
-    return int(text)
+    return int(number)
 
 
 def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
@@ -6369,13 +6432,18 @@ def _citation_annotation(citation: Citation) -> _JSON:
 
 
 def _response_stream(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a response with their sequence numbers.
+    """Return the events of a response with their sequence numbers.
 
     chunk: the number of characters of each piece of text, or `None` for pieces of one word.
-    The query's `starting_after` leaves out the events up to that number.
+    The query's `starting_after` leaves out the events up to that number. Raises the 400 of a value that is not a number.
     """
-    starting_after = int(call.query.get("starting_after", -1))
-    for sequence_number, event in enumerate(_response_events(call, response, chunk)):
+    starting_after = _to_int("starting_after", call.query.get("starting_after", -1))
+    return _events_after(starting_after, _response_events(call, response, chunk))
+
+
+def _events_after(starting_after: int, events: Iterable[_JSON]) -> Iterator[_Event]:
+    """Number the events of a response, and yield those after a sequence number."""
+    for sequence_number, event in enumerate(events):
         if sequence_number > starting_after:
             yield event["type"], event | {"sequence_number": sequence_number}
 
@@ -6546,7 +6614,7 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
         precedes_call = any(item["type"].endswith("_call") for item in later_items)
         fields["phase"] = "commentary" if precedes_call else "final_answer"
     if "message.output_text.logprobs" in (call.body.get("include") or ()):
-        top = int(call.body.get("top_logprobs") or 0)
+        top = call.get_int("top_logprobs", 0)
         fields["content"] = [_part_with_logprobs(part, top) for part in message["content"]]
     return fields
 
@@ -7426,7 +7494,7 @@ def _check_tool_messages(call: _Call) -> None:
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
     """Return the fields of a chat completion that follow from its request, its model and its choices."""
-    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1))
+    choices = _repeat_choices(obj["choices"], call.get_int("n", 1))
     if choices is not obj["choices"]:
         for choice in choices[1:]:  # the copies have the call ids of the first choice
             for tool_call in choice["message"].get("tool_calls") or ():
@@ -7526,7 +7594,7 @@ def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
             fields["finish_reason"] = "stop"
 
     if call.body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
-        top = int(call.body.get("top_logprobs") or 0)
+        top = call.get_int("top_logprobs", 0)
         fields["logprobs"] = {
             "content": _fake_logprobs(message.get("content"), top) or None,
             "refusal": _fake_logprobs(message.get("refusal"), top) or None,
@@ -7577,7 +7645,7 @@ def _request_messages(call: _Call) -> list[_JSON]:
 def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
     """Return the fields of a completion that follow from its request: usage, choices, content filter."""
     prompts = _completion_prompts(call)
-    choices = _repeat_choices(obj["choices"], int(call.body.get("n") or 1) * len(prompts))
+    choices = _repeat_choices(obj["choices"], call.get_int("n", 1) * len(prompts))
     fields = _usage_field(
         obj,
         prompt_tokens=sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
@@ -7598,9 +7666,8 @@ def _completion_prompts(call: _Call) -> list[Any]:
 def _finalize_completion_choice(call: _Call, choice: _JSON) -> _JSON:
     """Return a choice of a completion with the fields that depend on the request: filter and log probabilities."""
     fields = _choice_filter_fields(call, choice)
-    top = call.body.get("logprobs")
-    if top is not None and not choice.get("logprobs"):
-        fields["logprobs"] = _completion_logprobs(choice["text"], int(top))
+    if call.body.get("logprobs") is not None and not choice.get("logprobs"):
+        fields["logprobs"] = _completion_logprobs(choice["text"], call.get_int("logprobs", 0))
     return choice | fields
 
 
@@ -8849,7 +8916,7 @@ def _search_vector_store(call: _Call) -> Any:
     queries = query if isinstance(query, list) else [query]
     hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
     min_score = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    max_results = int(call.body.get("max_num_results") or 10)
+    max_results = call.get_int("max_num_results", 10)
     results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score]
     page = _make_page(call.row, results[:max_results])
 
@@ -9742,7 +9809,7 @@ def _derive_images(call: _Call, obj: _JSON) -> _JSON:
 
     images = obj["data"] or []
     if len(images) == 1:
-        images = images * int(call.body.get("n") or 1)
+        images = images * call.get_int("n", 1)
     data = []
     for image in images:
         has_content = image.get("url") or image.get("b64_json")
@@ -9792,7 +9859,7 @@ def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: s
     for image in images["data"]:
         b64_json = image.get("b64_json")
         event_type = f"{event_prefix}.partial_image"
-        for index in range(int(call.body.get("partial_images") or 0)):
+        for index in range(call.get_int("partial_images", 0)):
             yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "partial_image_index": index}
         event_type = f"{event_prefix}.completed"
         yield event_type, {**settings, "type": event_type, "b64_json": b64_json, "usage": usage}
@@ -9977,7 +10044,7 @@ _EMBEDDING_DIMENSIONS = {"text-embedding-3-large": 3072}
 def _derive_embeddings(call: _Call, obj: _JSON) -> _JSON:
     """Return an embedding for each input, from the vectors that the test set or generated, and the usage."""
     inputs = _embedding_inputs(call.body.get("input", ""))
-    size = int(call.body.get("dimensions") or _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
+    size = call.get_int("dimensions", _EMBEDDING_DIMENSIONS.get(str(call.body.get("model")), 1536))
     token_count = sum(map(_count_tokens, inputs))
     vectors = [item["embedding"] for item in obj["data"]]
     if not vectors:
@@ -11140,8 +11207,10 @@ def _store_call_settings(call: _Call, obj: Any, script: _Script) -> None:
 
 
 def _location_header(call: _Call) -> list[tuple[bytes, bytes]]:
-    """Return the header with the path of the call that was created last."""
-    call_id = next(reversed(call.store["realtime.calls"]))
+    """Return the header with the path of the call that was created last. An error before the first call has none."""
+    call_id = next(reversed(call.store["realtime.calls"]), None)
+    if call_id is None:
+        return []
     return [(b"location", f"/v1/realtime/calls/{call_id}".encode())]
 
 

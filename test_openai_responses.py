@@ -507,6 +507,11 @@ def statuses(retrieve, number):
     return [retrieve().status for _ in range(number)]
 
 
+def str_start(value):
+    """Return the beginning of a value as text, as the id of a parameter."""
+    return str(value)[:20]
+
+
 def add_file(client, data=b"some text", name="a.txt", purpose="assistants"):
     """Upload a file, and return its ID."""
     return client.files.create(file=(name, data), purpose=purpose).id
@@ -4550,6 +4555,94 @@ def test_bodies_are_decoded_by_content_type(openai_mock, content_type, content, 
 def test_non_json_bodies_are_accepted(openai_mock, client):
     openai_mock.realtime.calls.create.response = b"v=0 answer"
     assert client.realtime.calls.create(sdp="v=0").read() == b"v=0 answer"
+
+
+@pytest.mark.parametrize(
+    "content_type, content",
+    [
+        (URLENCODED, b"query=cats&ranking_options[score_threshold]=0.5"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="query"\r\n\r\nx\r\n--b--'),
+    ],
+    ids=["urlencoded", "multipart"],
+)
+def test_forms_are_rejected_by_endpoints_for_json(openai_mock, client, content_type, content):
+    url = f"{BASE_URL}/vector_stores/{add_store(client)}/search"
+    response = httpx.post(url, content=content, headers={"content-type": content_type})
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "unsupported_content_type"
+    assert response.json()["error"]["message"].startswith(
+        f"Unsupported content type: '{content_type.partition(';')[0]}'"
+    )
+
+
+def test_endpoints_for_uploads_take_forms():
+    names = {
+        "audio.transcriptions.create",
+        "files.create",
+        "images.edit",
+        "uploads.parts.create",
+        "containers.files.create",
+    }
+    assert all(map(openai_responses._takes_form, names))
+
+
+HUGE_NUMBER = "9" * 5000  # more digits than Python converts
+
+
+@pytest.mark.parametrize("name", ["chat.completions.create", "vector_stores.create"])
+@pytest.mark.parametrize("param", ["n", "top_logprobs", "dimensions", "max_num_results"])
+@pytest.mark.parametrize("value", [[], {}, True, "many", HUGE_NUMBER, 1e300], ids=str_start)
+def test_integer_parameters_of_another_type_are_rejected_by_every_endpoint(openai_mock, name, param, value):
+    response = sent(openai_mock, name, CHAT_REQUEST | {param: value})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+@pytest.mark.parametrize("value", [[], {}, True])
+def test_decimal_parameters_of_another_type_are_rejected_by_every_endpoint(openai_mock, value):
+    response = sent(openai_mock, "vector_stores.create", {"temperature": value})
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("Invalid type for 'temperature': expected a decimal")
+
+
+@pytest.mark.parametrize("limit", [HUGE_NUMBER, f"-{HUGE_NUMBER}", "1.5", "٣", "many", ""], ids=str_start)
+def test_limits_that_are_not_small_integers_are_rejected(openai_mock, limit):
+    response = sent(openai_mock, "files.list", {}, limit=limit)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "limit"
+
+
+def test_leading_zeros_of_a_limit_are_ignored(openai_mock):
+    assert sent(openai_mock, "files.list", {}, limit=f"{'0' * 5000}1").status_code == 200
+
+
+@pytest.mark.parametrize("starting_after", ["abc", HUGE_NUMBER, "1.5", ""], ids=str_start)
+def test_stream_from_an_invalid_event_number_is_rejected(openai_mock, starting_after):
+    openai_mock.state["responses"]["response_id-1"] = {}
+    response = sent(openai_mock, "responses.retrieve", {}, stream="true", starting_after=starting_after)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "starting_after"
+
+
+@pytest.mark.parametrize("seconds", [HUGE_NUMBER, f"{10**30}", "soon", ""], ids=str_start)
+def test_invalid_expiry_is_rejected(openai_mock, seconds):
+    form = {"purpose": "batch", "expires_after[anchor]": "created_at", "expires_after[seconds]": seconds}
+    response = httpx.post(f"{BASE_URL}/files", data=form, files={"file": b"x"})
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "expires_after.seconds"
+
+
+@pytest.mark.parametrize("conversation", [1.5, {"id": 1.5}])
+def test_ids_that_are_numbers_are_not_found(openai_mock, conversation):
+    assert sent(openai_mock, "responses.create", INPUT_REQUEST | {"conversation": conversation}).status_code == 404
+    assert openai_mock.state["conversations.items"] == {}
+
+
+@requires("realtime.calls.create")
+def test_rejected_realtime_call_before_any_other_has_no_location(openai_mock):
+    response = sent(openai_mock, "realtime.calls.create", {})
+    assert response.status_code == 400
+    assert "location" not in response.headers
 
 
 fuzz_words = pick(["x", "two", "-1", "and", "static", "function", "json_schema", "tool", "message", "required"])
