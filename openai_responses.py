@@ -5677,9 +5677,12 @@ class _SocketSession:
         while self.queues:
             key = next(iter(self.queues))
             events = self.queues.pop(key)
-            for event in events:
-                self.queues[key] = events
-                return event
+            try:
+                for event in events:
+                    self.queues[key] = events
+                    return event
+            except _SetFault:  # a network fault breaks the connection
+                return 0.0, None
         return None
 
     # What a subclass defines:
@@ -12219,12 +12222,18 @@ def _to_event(value: Any) -> _Event:
 
     value: an (event, data) pair, a dict with `event` and `data`, another dict or a model, whose `type` is its event, or a
         string or bytes.
+    Raises `TypeError` for anything else.
     """
     if isinstance(value, tuple):
+        if len(value) != 2 or not isinstance(value[0], (str, type(None))):
+            raise TypeError(f"stream event is {value!r}; expected a pair of the event's name and its data")
         return value
     if isinstance(value, (bytes, str)):
         return None, value
-    data = _to_json(value, "stream event")
+    try:
+        data = _to_json(value, "stream event")
+    except ValueError as error:  # a generator of the test may raise a `ValueError` on purpose
+        raise TypeError(str(error)) from None
     if not isinstance(data, dict):
         return None, data
     if isinstance(data.get("event"), str) and "data" in data:
@@ -12366,6 +12375,7 @@ class _PacedStream(_SyncAsyncStream):
         super().__init__(events)
         self.pace = pace
         self.request = request
+        self.raised_fault: BaseException | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         read_timeout = _read_timeout(self.request)
@@ -12397,13 +12407,17 @@ class _PacedStream(_SyncAsyncStream):
         """Yield the messages of a WebSocket, with the seconds to wait before each.
 
         For a fault, the message is an event to send, a close code, or None to break the connection.
+        Raises an exception of the test's generator as a `_SetFault`, and a bug as `_bug_of_content` returns it.
         """
         fault = self.pace.fault
-        for delay, event in self._timed_events():
-            if event is not _STREAM_FAULT:
-                yield delay, _to_event(event)[1]
-            elif fault != b"":
-                yield delay, fault if isinstance(fault, (dict, str, int)) else None
+        try:
+            for delay, event in self._timed_events():
+                if event is not _STREAM_FAULT:
+                    yield delay, _to_event(event)[1]
+                elif fault != b"":
+                    yield delay, fault if isinstance(fault, (dict, str, int)) else None
+        except Exception as error:
+            raise _bug_of_content(error) or _SetFault(error) from error
 
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
         """Yield the events, with the seconds to wait before each. If the pace has a fault, `_STREAM_FAULT` is the last."""
@@ -12428,7 +12442,54 @@ class _PacedStream(_SyncAsyncStream):
             event = _to_event(fault) if "type" in fault else ("error", _to_json(fault, "fault"))
             return _encode_event(event)
         _ended_in_fault.set(True)
-        raise _native_error(fault or httpx.RemoteProtocolError("the mock broke off the stream"), self.request)
+        fault = fault or httpx.RemoteProtocolError("the mock broke off the stream")
+        self.raised_fault = _native_error(fault, self.request)
+        raise self.raised_fault
+
+
+def _bug_of_content(error: Exception) -> Exception | None:
+    """Return the mistake that an exception of a test's content shows, or None if the test raised it on purpose.
+
+    error: an exception that was raised while a generator or an iterator of the test was read.
+    """
+    if _is_end_of_iterator(error):
+        return _end_of_iterator_error("the content of the response")
+    return error if isinstance(error, _BUG_TYPES) else None
+
+
+class _WatchedStream(_SyncAsyncStream):
+    """A stream that remembers the mistakes in its content, because the application may catch them.
+
+    source: the stream to read.
+    add_mistake: called with the exception of each mistake.
+    """
+
+    def __init__(self, source: Any, add_mistake: Callable[[Exception], None]) -> None:
+        super().__init__(source)
+        self.add_mistake = add_mistake
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._watch():
+            yield from super().__iter__()
+
+    async def __aiter__(self) -> Any:
+        with self._watch():
+            async for piece in super().__aiter__():
+                yield piece
+
+    @contextlib.contextmanager
+    def _watch(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            mistake = _bug_of_content(error)
+            is_set = error is getattr(self.source, "raised_fault", None)
+            if mistake is None or is_set:
+                raise
+            self.add_mistake(mistake)
+            if mistake is error:
+                raise
+            raise mistake from error
 
 
 async def _to_async_iterator(items: Iterable[Any]) -> Any:
@@ -12784,6 +12845,8 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
     exception_class = value if inspect.isclass(value) else type(value)
     if not issubclass(exception_class, Exception):
         raise TypeError(f"{row.name}.response cannot be {value!r}: it would end the test run; set a network exception")
+    if issubclass(exception_class, _ENDS_OF_ITERATORS):
+        raise TypeError(f"{row.name}.response cannot be {value!r}: a coroutine can't raise it; set a network exception")
     if inspect.isclass(value):
         status = getattr(value, "status_code", None)
         if status:
@@ -12906,29 +12969,55 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             with _enforce_read_timeout(call.request):
                 result = value(call.request, **_select_arguments(value, arguments))
         except Exception as error:
-            return _exception_of_callable(error)
-        return _await_callable(result, call.request) if inspect.isawaitable(result) else result
+            return _exception_of_callable(error, row)
+        return _await_callable(result, call.request, row) if inspect.isawaitable(result) else result
 
     return _Script(resolve=resolve)
 
 
-async def _await_callable(awaitable: Any, request: httpx.Request) -> Any:
+async def _await_callable(awaitable: Any, request: httpx.Request, row: _Row) -> Any:
     """Return the result of an asynchronous callable, or an exception that it raised as a response."""
     try:
         return await _await_within_read_timeout(awaitable, request)
     except Exception as error:
-        return _exception_of_callable(error)
+        return _exception_of_callable(error, row)
 
 
 # Exceptions that a bug raises. A callable that raises another one, such as `RuntimeError("down")`, sets it as its response.
 _BUG_TYPES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, TypeError)
 
 
-def _exception_of_callable(error: Exception) -> Exception:
-    """Return an exception of a callable, to use it as the response. Raise it if it is a bug, or an error of the service."""
+def _exception_of_callable(error: Exception, row: _Row) -> Exception:
+    """Return an exception of a callable, to use it as the response. Raise it if it is a bug, or an error of the service.
+
+    Raise `AssertionError` if an iterator that the callable reads has no more items.
+    """
+    if _is_end_of_iterator(error):
+        raise _end_of_iterator_error(f"{row.name}.response") from error
     if isinstance(error, (*_BUG_TYPES, _ServiceError)):
         raise error
     return error
+
+
+_ENDS_OF_ITERATORS = (StopIteration, StopAsyncIteration)
+
+
+def _is_end_of_iterator(error: BaseException) -> bool:
+    """Return True if an iterator had no more items.
+
+    In a generator or a coroutine, Python raises a `RuntimeError` instead. It is recognized by its message, because RESPX
+    replaces its cause.
+    """
+    if isinstance(error, RuntimeError):
+        return re.fullmatch(r"[a-z ]+ raised Stop(Async)?Iteration", str(error)) is not None
+    return isinstance(error, _ENDS_OF_ITERATORS)
+
+
+def _end_of_iterator_error(place: str) -> AssertionError:
+    """Return the error of a response, at `place`, that reads an iterator to its end. A coroutine can't raise its own one."""
+    return AssertionError(
+        f"{place} reads an iterator that has no more items; add an item, or find the code that makes the extra call"
+    )
 
 
 def _conversation_of(call: _Call) -> list[_JSON]:
@@ -13144,7 +13233,10 @@ class Router(respx.MockRouter):
 
     def __call__(self, func: Any = None, **settings: Any) -> Any:
         """Decorate a function or, without one, return a router of the same mock with other settings, as RESPX does."""
-        return super().__call__(func) if func else Router(self._mock, **settings)
+        if not func:
+            return Router(self._mock, **settings)
+        _reject_generator_function(func)
+        return super().__call__(func)
 
     def start(self) -> None:
         """Answer requests until `stop()`. The router becomes the innermost one.
@@ -13223,14 +13315,23 @@ class Router(respx.MockRouter):
                 with contextlib.suppress(AllMockedAssertionError):
                     response = await _await_route(handle_own_routes, request)
                     self._log_response(request, response)
-                    return response
-            return await self._exchange(request, wait)
+                    return self._watch(request, response)
+            return self._watch(request, await self._exchange(request, wait))
         except Exception as error:
             is_unmatched = isinstance(error, AllMockedAssertionError) and hasattr(request, "intercepted")
             if _is_mistake(error) and not is_unmatched:  # `_dispatch` tries the other routers before that is a mistake
-                self._mock._add_mistake(error, f"{request.method} {request.url.path}")
+                self._add_mistake(request, error)
             client_exception = _to_client_exception(error, request)
             raise client_exception from client_exception.__cause__
+
+    def _watch(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
+        """Have the mistakes that are found while a response is read added to those of the mock. Returns the response."""
+        if not isinstance(response.stream, httpx.ByteStream):
+            response.stream = _WatchedStream(response.stream, functools.partial(self._add_mistake, request))
+        return response
+
+    def _add_mistake(self, request: httpx.Request, error: Exception) -> None:
+        self._mock._add_mistake(error, f"{request.method} {request.url.path}")
 
     def _log_response(self, request: httpx.Request, response: httpx.Response) -> None:
         """Add a request that a route answered to the request log, if it is a call of the API."""
@@ -13330,19 +13431,26 @@ async def _await_route(handle_own_routes: Callable[[Any], Any], request: httpx.R
             result = await _await_within_read_timeout(result, request)
         return result
     except Exception as error:
-        if not isinstance(error.__cause__, SideEffectError):  # it comes from RESPX itself
-            raise
-        raise _exception_of_side_effect(error.__cause__) from None
+        if isinstance(error.__cause__, SideEffectError):
+            error = error.__cause__
+        raise _exception_of_side_effect(error) from None
 
 
-def _exception_of_side_effect(side_effect_error: SideEffectError) -> Exception:
+def _exception_of_side_effect(raised: Exception) -> Exception:
     """Return the exception of a route's side effect, as a `_SetFault` unless it is a bug or a network error.
 
-    RESPX raises a `SideEffectError` from the exception of a function, which may be a bug. One without a cause has an
-    exception that the test set.
+    raised: what RESPX raised. It raises a `SideEffectError` from the exception of a function, which may be a bug. One
+        without a cause has an exception that the test set. Any other exception comes from RESPX itself.
+    Returns an `AssertionError` if an iterator has no more items, whether it is the side effect or a function reads it.
     """
-    error = side_effect_error.origin
-    may_be_bug = side_effect_error.__cause__ is not None and isinstance(error, _BUG_TYPES)
+    error = raised
+    if isinstance(raised, SideEffectError):
+        error = raised.origin
+    if _is_end_of_iterator(error):
+        return _end_of_iterator_error("the side effect of the route")
+    if not isinstance(raised, SideEffectError):
+        return raised
+    may_be_bug = raised.__cause__ is not None and isinstance(error, _BUG_TYPES)
     return _SetFault(error) if _is_mistake(error) and not may_be_bug else error
 
 
@@ -13395,7 +13503,7 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
             result = route.resolve(call.request, **params)
         if inspect.isawaitable(result):
             result = await wait(_await_within_read_timeout(result, call.request))
-    except SideEffectError as error:
+    except Exception as error:
         raise _exception_of_side_effect(error) from None
     return result
 
@@ -17010,17 +17118,25 @@ class _MockDecorator:
         self.entered: list[OpenAIMock] = []
 
     def __call__(self, target: Any) -> Any:
-        return self._decorate_class(target) if inspect.isclass(target) else self._decorate_function(target)
+        return self._decorate_class(target) if inspect.isclass(target) else self._decorate_callable(target)
 
     def _decorate_class(self, cls: type) -> type:
         """Decorate the test methods of a class, the inherited ones too, as `mock.patch` does."""
         for name in dir(cls):
             member = inspect.getattr_static(cls, name)
-            if name.startswith(unittest.mock.patch.TEST_PREFIX) and inspect.isfunction(member):
-                setattr(cls, name, self._decorate_function(member))
+            is_method = inspect.isfunction(member) or isinstance(member, (staticmethod, classmethod))
+            if name.startswith(unittest.mock.patch.TEST_PREFIX) and is_method:
+                setattr(cls, name, self._decorate_callable(member))
         return cls
 
+    def _decorate_callable(self, target: Any) -> Any:
+        """Decorate a function, or the function of a static method or a class method."""
+        if isinstance(target, (staticmethod, classmethod)):
+            return type(target)(self._decorate_function(target.__func__))
+        return self._decorate_function(target)
+
     def _decorate_function(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        _reject_generator_function(func)
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)
@@ -17068,6 +17184,15 @@ class _MockDecorator:
 
     async def __aexit__(self, *exc: object) -> None:
         self.__exit__(*exc)
+
+
+def _reject_generator_function(func: Any) -> None:
+    """Raise `TypeError` for a generator function. Its body would run after the decorator has stopped the mock."""
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise TypeError(
+            f"the mock cannot decorate the generator function {func.__name__}, whose body runs after the mock has "
+            "stopped; write `with OpenAIMock() as openai_mock:` around the yield in its body"
+        )
 
 
 def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:

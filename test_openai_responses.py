@@ -3715,6 +3715,10 @@ def test_response_message_is_completed(openai_mock, client):
     "name, partial, message",
     [
         ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x'; expected float"),
+        (CHAT_CREATE, {5: 1}, ".response has the key 5; expected the name of a field, which is a string"),
+        (CHAT_CREATE, {None: 1}, ".response has the key None; expected the name of a field"),
+        (CHAT_CREATE, {"choices": [{5: 1}]}, ".choices[0] has the key 5; expected the name of a field"),
+        ("responses.create", {(1, 2): 3}, ".response has the key (1, 2); expected the name of a field"),
         (CHAT_CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
         (CHAT_CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
         ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
@@ -16197,6 +16201,93 @@ def test_closing_a_lazy_stream_closes_its_generator(create, client_kind, is_asyn
     assert log == ["one ", "closed"]
 
 
+def raising_events(error):
+    """Return a generator function of events that ends with an exception."""
+
+    def events():
+        yield chat_chunk("Hi")
+        raise error
+
+    return events
+
+
+async def read_until_error(client):
+    """Read a streamed completion, and return the exception that it ends with."""
+    try:
+        await collect(client.chat.completions.create(**CHAT_REQUEST, stream=True))
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize("error", [KeyError("choices"), AttributeError("x"), ZeroDivisionError("x")], ids=repr)
+def test_bugs_in_generators_are_mistakes(openai_mock, create, client_kind, error):
+    create.response = raising_events(error)
+    assert run_with_client(client_kind, read_until_error) is error
+    assert [mistake.error for mistake in openai_mock.mistakes] == [error]
+    openai_mock.mistakes.clear()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("down"), ValueError("set"), OSError("gone")], ids=repr)
+def test_exceptions_that_generators_raise_on_purpose_are_not_mistakes(openai_mock, create, client_kind, error):
+    create.response = raising_events(error)
+    assert run_with_client(client_kind, read_until_error) is error
+    assert openai_mock.mistakes == []
+
+
+@pytest.mark.parametrize("fault", [KeyError("set"), KeyError], ids=["instance", "class"])
+def test_faults_of_a_pace_are_not_mistakes(openai_mock, create, client_kind, fault):
+    create.response = streamed("Hi there", fail_after=1, fault=fault)
+    assert isinstance(run_with_client(client_kind, read_until_error), KeyError)
+    assert openai_mock.mistakes == []
+
+
+def exhausted_events():
+    yield chat_chunk("Hi")
+    yield next(iter([]))
+
+
+async def async_exhausted_events():
+    yield chat_chunk("Hi")
+    yield next(iter([]))
+
+
+@pytest.mark.parametrize("response", [exhausted_events, async_exhausted_events], ids=["generator", "asynchronous"])
+def test_generators_that_exhaust_an_iterator_are_mistakes(openai_mock, create, client_kind, response):
+    create.response = response
+    error = run_with_client(client_kind, read_until_error)
+    assert str(error).startswith("the content of the response reads an iterator that has no more items")
+    assert [mistake.error for mistake in openai_mock.mistakes] == [error]
+    openai_mock.mistakes.clear()
+
+
+@pytest.mark.parametrize(
+    "event, message",
+    [
+        (object(), "stream event is <object .*, which is not valid JSON"),
+        ({1, 2}, r"stream event is \{1, 2\}, which is not valid JSON"),
+        (("a", "b", "c"), r"stream event is \('a', 'b', 'c'\); expected a pair"),
+        ((5, {}), r"stream event is \(5, \{\}\); expected a pair"),
+    ],
+)
+def test_invalid_events_are_mistakes(openai_mock, create, client_kind, event, message):
+    create.response = streamed([event])
+    error = run_with_client(client_kind, read_until_error)
+    assert re.match(message, str(error))
+    assert [mistake.error for mistake in openai_mock.mistakes] == [error]
+    openai_mock.mistakes.clear()
+
+
+def test_bugs_in_the_content_of_a_response_are_mistakes(openai_mock, create, http_lib):
+    def content():
+        yield b"{"
+        raise KeyError("content")
+
+    create.route.mock(side_effect=lambda request: httpx.Response(200, content=content()))
+    with pytest.raises(KeyError, match="content"):
+        http_lib.post(f"{BASE_URL}/chat/completions", json=CHAT_REQUEST)
+    assert openai_mock.mistakes == []  # `pytest.raises` caught it
+
+
 def test_generator_is_consumed_only_as_the_stream_is_read(create, client):
     generated = []
 
@@ -17086,6 +17177,40 @@ def test_mistakes_in_callables_raise_without_retries(openai_mock, create, respon
     assert create.route.call_count == 1
 
 
+async def async_next(iterator):
+    """Return the next item of an iterator, as an asynchronous callable of a test may."""
+    return next(iterator)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        lambda request: next(iter([])),
+        lambda request: async_next(iter([])),
+        lambda request: anext(async_words()),
+        lambda request: [*(next(iter([])) for _ in "a")],
+    ],
+    ids=["callable", "asynchronous callable", "asynchronous iterator", "generator"],
+)
+def test_callables_that_exhaust_an_iterator_are_mistakes(openai_mock, create, response, client_kind):
+    create.response = response
+    with pytest.raises(AssertionError, match=r"create\.response reads an iterator that has no more items; add an item"):
+        run_with_client(client_kind, complete_with)
+    assert [request.attempt for request in openai_mock.requests] == [0]
+
+
+async def async_words():
+    """Yield nothing, asynchronously."""
+    for word in ():
+        yield word
+
+
+@pytest.mark.parametrize("exception", [StopIteration, StopIteration("done"), StopAsyncIteration])
+def test_ends_of_iterators_are_rejected_as_a_response(create, exception):
+    with pytest.raises(TypeError, match=r"cannot be StopA?s?y?n?c?Iteration|cannot be <class 'Stop"):
+        create.response = exception
+
+
 def test_magic_mock_without_return_value_is_rejected(create):
     create.response = unittest.mock.MagicMock()
     with pytest.raises(TypeError, match=r"create\.response returned <MagicMock .*; give the mock a return_value"):
@@ -17558,6 +17683,39 @@ def test_endpoint_route_side_effect_can_raise(create, client):
     with pytest.raises(openai.APIConnectionError, match="Connection error"):
         client.with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
     assert create.route.call_count == 1
+
+
+def read_empty(request):
+    return next(iter([]))
+
+
+async def read_empty_async(request):
+    return next(iter([]))
+
+
+@pytest.mark.parametrize(
+    "side_effect",
+    [lambda: iter([]), lambda: read_empty, lambda: read_empty_async, lambda: StopIteration],
+    ids=["iterator", "function", "asynchronous function", "exception"],
+)
+@pytest.mark.parametrize("is_own_route", [False, True], ids=["endpoint", "router"])
+def test_side_effects_that_exhaust_an_iterator_are_mistakes(
+    openai_mock, create, side_effect, is_own_route, client_kind
+):
+    side_effect = side_effect()  # an iterator can be used only once
+    if is_own_route and side_effect is read_empty_async and client_kind == "sync":
+        pytest.skip("RESPX does not await the side effects of a synchronous client")
+    route = openai_mock.router.post(path="/v1/chat/completions") if is_own_route else create.route
+    route.mock(side_effect=side_effect)
+    with pytest.raises(AssertionError, match="the side effect of the route reads an iterator that has no more items"):
+        run_with_client(client_kind, complete_with)
+
+
+def test_items_of_a_side_effect_are_used_before_it_is_exhausted(openai_mock, create, client):
+    create.route.mock(side_effect=iter([httpx.Response(200, json=chat_json("only"))]))
+    assert complete("Hi") == "only"
+    with pytest.raises(AssertionError, match="no more items"):
+        complete("Hi")
 
 
 def test_endpoint_route_side_effect_gets_path_parameters(openai_mock, client_kind):
@@ -19109,6 +19267,37 @@ def test_websocket_breaks_off_after_the_set_number_of_events(openai_mock, client
         websocket_events(client_kind, says("Hi"))
     assert raised.value.rcvd is None
     assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created", "response.in_progress"]
+
+
+def raising_response_events(error):
+    """Return a generator function of events of the responses API that ends with an exception."""
+
+    def events():
+        yield {"type": "response.created", "sequence_number": 0, "response": {}}
+        raise error
+
+    return events
+
+
+@requires("responses.connect")
+def test_exception_of_a_generator_breaks_a_websocket(openai_mock, client_kind):
+    openai_mock.responses.connect.response = raising_response_events(RuntimeError("down"))
+    with pytest.raises(connection_closed_error(), match="no close frame received"):
+        websocket_events(client_kind, says("Hi"))
+    assert [event["type"] for event in openai_mock.requests[-1].events] == ["response.created"]
+    assert openai_mock.mistakes == []
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    "error, mistake", [(KeyError("choices"), KeyError), (StopIteration(), AssertionError)], ids=["bug", "exhausted"]
+)
+def test_bugs_in_generators_of_a_websocket_are_mistakes(openai_mock, client_kind, error, mistake):
+    openai_mock.responses.connect.response = raising_response_events(error)
+    with contextlib.suppress(connection_closed_error(), mistake):  # the asynchronous client raises it as a cause
+        websocket_events(client_kind, says("Hi"))
+    assert [type(remembered.error) for remembered in openai_mock.mistakes] == [mistake]
+    openai_mock.mistakes.clear()
 
 
 @requires("responses.connect")
@@ -21080,6 +21269,55 @@ def test_decorated_test_cases_run_under_unittest():
     assert result.testsRun == 4
     assert not result.failures
     assert [str(test).split()[0] for test, _ in result.errors] == ["test_failing"]
+
+
+def generator_function():
+    yield
+
+
+async def async_generator_function():
+    yield
+
+
+@pytest.mark.parametrize("function", [generator_function, async_generator_function])
+@pytest.mark.parametrize("decorator", [openai_responses.mock(), OpenAIMock().router], ids=["mock", "router"])
+def test_decorated_generator_functions_are_rejected(decorator, function):
+    message = f"cannot decorate the generator function {function.__name__}, .*`with OpenAIMock\\(\\) as openai_mock:`"
+    with pytest.raises(TypeError, match=message):
+        decorator(function)
+
+
+def test_decorated_static_and_class_methods_run_with_the_mock():
+    class Decorated:
+        @openai_responses.mock()
+        @staticmethod
+        def static(text, openai_mock):
+            return f"{text} {complete('Hi')} {len(openai_mock.requests)}"
+
+        @openai_responses.mock()
+        @classmethod
+        def of_class(cls, openai_mock):
+            return cls.__name__, complete("Hi"), len(openai_mock.requests)
+
+    assert Decorated.static("a").endswith(" 1")
+    assert Decorated().static("a").startswith("a ")
+    assert Decorated().of_class()[::2] == ("Decorated", 1)
+
+
+def test_decorated_classes_decorate_static_and_class_methods():
+    @openai_responses.mock()
+    class Decorated:
+        @staticmethod
+        def test_static(openai_mock):
+            return openai_mock
+
+        @classmethod
+        def test_class(cls, openai_mock):
+            return cls, openai_mock
+
+    assert isinstance(Decorated().test_static(), OpenAIMock)
+    assert Decorated().test_class()[0] is Decorated
+    assert isinstance(Decorated().test_class()[1], OpenAIMock)
 
 
 def test_decorated_functions_can_be_called_directly():
