@@ -973,9 +973,20 @@ _MALFORMED_INPUT_ERRORS = (
 )
 
 
+def _safe_repr(value: Any) -> str:
+    """Return the repr of a value for a message, or the name of its type if Python can't write it.
+
+    It can't write a number of thousands of digits, or a list that is nested too deeply.
+    """
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__} without a repr>"
+
+
 def _short_repr(value: Any) -> str:
     """Return the repr of a value for a message, cut to at most 60 characters."""
-    text = repr(value)
+    text = _safe_repr(value)
     if len(text) < 60:
         return text
     return f"{text[:57]}..."
@@ -1414,7 +1425,9 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
     Returns new JSON that `tp` accepts. The placeholders `_NewId` and `_Timestamp` stay, for `_fill_placeholders` to replace.
     Raises `ValueError` if the type does not accept the value. The message has the place, the value and the type.
     """
-    if type(value) is tp and tp in (str, int, bool):  # a fast path, because most values are such scalars
+    if type(value) is tp and tp in (str, bool):  # a fast path, because most values are such scalars
+        return value
+    if type(value) is tp and tp is int and _is_finite(value):
         return value
     if isinstance(value, (_NewId, _Timestamp)):
         return value
@@ -1526,14 +1539,14 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
     """
     if origin in (object, Any):
         return _to_json(value, place)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place} is {value!r}, which is not valid JSON")
+    if isinstance(value, (int, float)) and not _is_finite(value):
+        raise ValueError(f"{place} is {_safe_repr(value)}, which is not valid JSON")
     try:
         return _validated_scalar(tp, origin, value, place, mode)
     except ValueError:
         if mode.accepts_new_values and _may_be_new(origin, value):
             return value
-        raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}") from None
+        raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}") from None
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
@@ -1621,7 +1634,7 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
             return _to_json(value, place)
         if errors:
             raise errors[0]
-    raise ValueError(f"{place} is {value!r}; expected {_describe_type(tp)}")
+    raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}")
 
 
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
@@ -1848,9 +1861,10 @@ def _to_json(value: Any, place: str) -> Any:
     if isinstance(value, (_NewId, _Timestamp)):
         return value
     try:
-        return json.loads(json.dumps(value, default=_model_to_json, allow_nan=False))
+        text = json.dumps(value, default=_model_to_json, allow_nan=False)
+        return _limit_depth(json.loads(text), text.count("[") + text.count("{"))
     except (RecursionError, TypeError, ValueError):
-        raise ValueError(f"{place} is {value!r}, which is not valid JSON") from None
+        raise ValueError(f"{place} is {_safe_repr(value)}, which is not valid JSON") from None
 
 
 def _model_to_json(value: Any) -> Any:
@@ -1877,6 +1891,31 @@ def _copy_json(value: Any) -> Any:
     return value
 
 
+# The number of lists and dicts within each other. Functions that copy JSON would reach Python's limit at about 300.
+_MAX_DEPTH = 150
+
+
+def _limit_depth(value: Any, count: int) -> Any:
+    """Return JSON as it is. Raise `ValueError` if it is nested too deeply.
+
+    count: the number of opening brackets in its text, of which most JSON has so few that it can't be nested too deeply.
+    """
+    if count <= _MAX_DEPTH:
+        return value
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner.extend(item.values())
+            elif isinstance(item, list):
+                inner.extend(item)
+        level = inner
+    if any(isinstance(item, (dict, list)) for item in level):
+        raise ValueError(f"nested more than {_MAX_DEPTH} levels deep")
+    return value
+
+
 def _get_dict(value: Mapping[str, Any], key: str) -> _JSON:
     """Return the dict under a key, or an empty dict if the key is missing or has another value."""
     inner = value.get(key)
@@ -1888,6 +1927,11 @@ def _only_dicts(value: Any) -> list[_JSON]:
     if not isinstance(value, list):
         return []
     return [item for item in value if isinstance(item, dict)]
+
+
+def _is_finite(number: float) -> bool:
+    """Return False for infinities, NaN, and integers that are too large for a float. Not all JSON parsers read them."""
+    return -sys.float_info.max <= number <= sys.float_info.max
 
 
 def _parse_finite(text: str) -> float:
@@ -2458,7 +2502,7 @@ def _decode_part(part: bytes) -> tuple[str, Any]:
 def _decode_json_object(content: bytes) -> _JSON:
     """Decode a JSON object. Raise the 400 of anything else."""
     try:
-        body = _json_decode(_decode_utf8(content))
+        body = _limit_depth(_json_decode(_decode_utf8(content)), content.count(b"[") + content.count(b"{"))
     except (RecursionError, ValueError) as error:
         _reject(f"We could not parse the JSON body of your request: {error}")
     if not isinstance(body, dict):
@@ -8415,9 +8459,17 @@ def _run_events(call: _Call, run: _JSON, chunk: int | None) -> Iterator[_Event]:
 
 
 def _run_steps(store: StateStore, key: tuple[str, str]) -> dict[Any, _JSON]:
-    """Return copies of the steps of a run by key, because stored steps may change while a stream is read."""
+    """Return copies of the steps of a run by key, because stored steps may change while a stream is read.
+
+    A copy has the default of each field that the stored step lacks, as one that a test stored may.
+    """
+    default = _default_value(_sdk_type("beta.threads.runs.RunStep"))
     with store.lock:
-        return _copy_json(store._children("beta.threads.runs.steps", *key))
+        steps = _copy_json(store._children("beta.threads.runs.steps", *key))
+        for step in steps.values():
+            missing = {name: value for name, value in default.items() if name not in step}
+            step.update(_fill_placeholders(missing, store))
+    return steps
 
 
 def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[_Event]:
@@ -9859,7 +9911,7 @@ def _image_events(call: _Call, images: _JSON, chunk: int | None, event_prefix: s
         usage_type = _fields_of(_sdk_type("ImageGenCompletedEvent"))["usage"].type
         usage = _fill_placeholders(_default_value(usage_type), call.store)
 
-    for image in images["data"]:
+    for image in images["data"] or ():
         b64_json = image.get("b64_json")
         event_type = f"{event_prefix}.partial_image"
         for index in range(call.get_int("partial_images", 0)):
@@ -10332,10 +10384,11 @@ _SAMPLE_FORMATS = {
 
 
 def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
-    """Return settings with changes. Audio settings are merged, all others are replaced."""
+    """Return settings with changes. Audio settings are merged, all others are replaced, such as the `input` of a session."""
     merged = {**settings, **changes}
     for name in _NESTED_SETTINGS & changes.keys():
-        merged[name] = _merge_settings(settings.get(name) or {}, changes[name] or {})
+        if isinstance(settings.get(name), dict):
+            merged[name] = _merge_settings(settings[name], changes[name] or {})
     return merged
 
 
@@ -11658,8 +11711,10 @@ def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
 def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
     """Return the name and the description of a version, and its number: the one after the latest."""
     skill = call.store["skills"].get(call.parent_ids[0], {})
-    number = int(skill.get("latest_version") or 0) + 1
-    return {**_derive_skill(call, obj), "version": str(number)}
+    latest = str(skill.get("latest_version") or 0)
+    if not re.fullmatch("[0-9]{1,18}", latest):  # a test may set any version
+        latest = str(len(call.store._children("skills.versions", *call.parent_ids)))
+    return {**_derive_skill(call, obj), "version": str(int(latest) + 1)}
 
 
 def _store_skill(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -12062,7 +12117,7 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     if isinstance(obj, bytes):
         return _make_response(call, 200, obj, _binary_content_type(call))
     if isinstance(obj, str):
-        return _make_response(call, 200, obj.encode(), "text/plain; charset=utf-8")
+        return _make_response(call, 200, _encode_utf8(obj), "text/plain; charset=utf-8")
     if obj is None:
         obj = {}
         if call.row.method == "DELETE":  # the service reports the deletion, which the SDK ignores
@@ -12226,7 +12281,7 @@ def _to_event(value: Any) -> _Event:
     """
     if isinstance(value, tuple):
         if len(value) != 2 or not isinstance(value[0], (str, type(None))):
-            raise TypeError(f"stream event is {value!r}; expected a pair of the event's name and its data")
+            raise TypeError(f"stream event is {_safe_repr(value)}; expected a pair of the event's name and its data")
         return value
     if isinstance(value, (bytes, str)):
         return None, value
@@ -12656,7 +12711,7 @@ def _prepare(row: _Row, value: Any) -> _Script:
     accepted_type = _accepted_scalar(row)
     scalar = f"{accepted_type}, " if accepted_type else ""
     raise TypeError(
-        f"{place} cannot be {value!r}; it takes a dict, a model, {scalar}an httpx.Response, an exception, "
+        f"{place} cannot be {_safe_repr(value)}; it takes a dict, a model, {scalar}an httpx.Response, an exception, "
         "a callable, or a list of these"
     )
 
@@ -12732,16 +12787,16 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     if value and row.model in _BUILTIN_TYPES:
         accepted_type = _accepted_scalar(row)
         expected = f"{accepted_type} or {{}}" if accepted_type else "only {}"
-        raise ValueError(f"{place} is {value!r}, but takes {expected}")
+        raise ValueError(f"{place} is {_safe_repr(value)}, but takes {expected}")
     if value and row.model.endswith("]") and not value.keys() & _PAGE_FIELDS:
-        raise ValueError(f"{place} is {value!r}, but takes a page: {{'data': [...]}}")
+        raise ValueError(f"{place} is {_safe_repr(value)}, but takes a page: {{'data': [...]}}")
     templates = _merge_templates(row, value) if value else {}
     return _Script(templates, value)
 
 
 def _prepare_text(row: _Row, value: str) -> _Script:
     if row.model == "bytes":
-        return _prepare_bytes(row, value.encode())
+        return _prepare_bytes(row, _encode_utf8(value))
     if row.model not in _TURN_CONVERTERS:
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
@@ -12829,7 +12884,9 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
         hint += f"; set {', '.join(field_paths)} instead"
     if row.model in _TURN_CONVERTERS:
         hint += "; to make the model output it as JSON, set as_json(...)"
-    raise ValueError(f"{row.name}.response is {value!r}, but {_model_name(member)} has none of these fields{hint}")
+    raise ValueError(
+        f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
+    )
 
 
 # ---- exceptions ------------------------------------------------------------------------------------------------------
@@ -12853,11 +12910,26 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
             raise TypeError(
                 f"{row.name}.response cannot be the class {value.__name__}: use openai_responses.error({status})"
             )
+        _check_exception_class(row, value)
 
     def resolve(call: _Call) -> Any:
         raise _SetFault(_native_error(value, call.request))
 
     return _Script(resolve=resolve)
+
+
+def _check_exception_class(row: _Row, cls: type[Exception]) -> None:
+    """Raise `TypeError` for a class of exceptions that needs arguments. Those of network faults get theirs later."""
+    module = _package(cls.__module__)
+    if module.startswith("httpx") or (module == "openai" and cls.__name__ in _SDK_EXCEPTION_FAULTS):
+        return
+    try:
+        cls()
+    except TypeError as error:
+        message = (
+            f"{row.name}.response cannot be the class {cls.__name__}, which needs arguments; set an instance of it"
+        )
+        raise TypeError(f"{message}: {error}") from None
 
 
 def _is_exception(value: Any) -> bool:
@@ -12942,12 +13014,17 @@ _CALLABLE_PARAMS = ("body", "conversation", "tools", "route", "state_store")
 
 def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     """Prepare a callable, which is called with the request, and by name with those arguments that it takes."""
-    parameters = inspect.signature(value).parameters
+    try:
+        parameters = inspect.signature(value).parameters
+    except ValueError:  # a class of Python's own, such as `dict`
+        raise TypeError(
+            f"{row.name}.response cannot be {value!r}, whose parameters are unknown; set a function"
+        ) from None
     first_parameter = next(iter(parameters.values()), None)
     if (
         first_parameter is None
         or first_parameter.name in _CALLABLE_PARAMS
-        or first_parameter.kind is first_parameter.KEYWORD_ONLY
+        or first_parameter.kind in (first_parameter.KEYWORD_ONLY, first_parameter.VAR_KEYWORD)
     ):
         raise TypeError(
             f"{row.name}.response: {value!r} must take the request as its first parameter; "
@@ -13047,7 +13124,7 @@ def _prepare_steps(row: _Row, value: Sequence[Any]) -> _Script:
 def _prepare_step(row: _Row, number: int, step: Any) -> _Script:
     if _is_list_or_tuple(step) and _coerced_value(row, step) is None:
         raise TypeError(
-            f"{row.name}.response[{number}] is the list {step!r}; a step is one answer: "
+            f"{row.name}.response[{number}] is the list {_safe_repr(step)}; a step is one answer: "
             "join the calls of one answer with +, tool_call(...) + tool_call(...)"
         )
     try:
@@ -16105,7 +16182,7 @@ def streamed(
     stop_after: the number of events that arrive before the stream ends early, as if it were complete. The SDK doesn't
         report this.
     Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, and both `fail_after` and
-        `stop_after`.
+        `stop_after`. Raises `TypeError` for a `fault` of another type.
     """
     numbers = {
         "chunk": chunk,
@@ -16122,6 +16199,13 @@ def streamed(
         raise ValueError(
             "streamed(..., fault=...) needs fail_after=, the number of events that arrive before the fault"
         )
+    if not (fault is None or _is_exception(fault) or isinstance(fault, (str, bytes, int, Mapping))):
+        raise TypeError(
+            f"streamed(..., fault={_safe_repr(fault)}): expected a network exception, a str, a dict or the code that a "
+            "WebSocket closes with"
+        )
+    if isinstance(fault, Mapping):
+        _to_json(fault, "streamed(...): fault")
     if stop_after is not None:
         if fail_after is not None:
             raise ValueError("streamed(...) takes either fail_after= or stop_after=, not both")

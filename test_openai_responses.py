@@ -3711,10 +3711,19 @@ def test_response_message_is_completed(openai_mock, client):
     assert response.output[0].content[0].annotations == []
 
 
+def nested_lists(depth):
+    return functools.reduce(lambda value, _: [value], range(depth), 1)
+
+
 @pytest.mark.parametrize(
     "name, partial, message",
     [
         ("audio.transcriptions.create", {"duration": "x"}, "duration is 'x'; expected float"),
+        (CHAT_CREATE, {"created": 10**5000}, ".created is <int without a repr>, which is not valid JSON"),
+        (CHAT_CREATE, {"created": 10**400}, ".created is 1000"),
+        (CHAT_CREATE, {"extra": nested_lists(200)}, ".extra is [[[["),
+        (CHAT_CREATE, {"extra": nested_lists(5000)}, ".extra is <list without a repr>, which is not valid JSON"),
+        (CHAT_CREATE, {"extra": {10**5000}}, ".extra is <set without a repr>, which is not valid JSON"),
         (CHAT_CREATE, {5: 1}, ".response has the key 5; expected the name of a field, which is a string"),
         (CHAT_CREATE, {None: 1}, ".response has the key None; expected the name of a field"),
         (CHAT_CREATE, {"choices": [{5: 1}]}, ".choices[0] has the key 5; expected the name of a field"),
@@ -4636,6 +4645,25 @@ def test_invalid_expiry_is_rejected(openai_mock, seconds):
     assert response.json()["error"]["param"] == "expires_after.seconds"
 
 
+def test_streamed_images_may_be_null(openai_mock):
+    openai_mock.images.generate.response = {"data": None}
+    assert sent(openai_mock, "images.generate", {"prompt": "x", "stream": True}).content == b""
+
+
+@requires("skills.versions.create")
+def test_version_of_a_skill_with_any_latest_version_is_created(openai_mock):
+    openai_mock.state["skills"]["skill_id-1"] = {"latest_version": "beta"}
+    assert sent(openai_mock, "skills.versions.create", {}).json()["version"] == "1"
+
+
+@requires("live.connect")
+def test_live_session_starts_with_input_items(openai_mock, client_kind):
+    item = {"type": "message", "role": "developer", "content": []}
+    start = {"type": "session.start", "session": {"model": "gpt-live-1", "input": [item]}}
+    started = events_of_type(realtime_events(client_kind, start, name="live"), "session.started")
+    assert [event["session"]["input"] for event in started] == [[item]]
+
+
 @pytest.mark.parametrize("conversation", [1.5, {"id": 1.5}])
 def test_ids_that_are_numbers_are_not_found(openai_mock, conversation):
     assert sent(openai_mock, "responses.create", INPUT_REQUEST | {"conversation": conversation}).status_code == 404
@@ -4651,26 +4679,89 @@ def test_rejected_realtime_call_before_any_other_has_no_location(openai_mock):
 
 fuzz_words = pick(["x", "two", "-1", "and", "static", "function", "json_schema", "tool", "message", "required"])
 fuzz_keys = pick(["id", "type", "role", "content", "filters", "key", "schema", "name", "function", "a"])
-fuzz_scalars = st.none() | st.booleans() | pick([-1, 0, 2, 1.5, 10**9, 10**30, "file-1", "\ud800"]) | fuzz_words
+fuzz_scalars = (
+    st.none()
+    | st.booleans()
+    | pick([-1, 0, 2, 1.5, 10**9, 10**30, 10**400, 1e308, "file-1", "\ud800", "\0", HUGE_NUMBER])
+    | fuzz_words
+)
 fuzz_dicts = functools.partial(st.dictionaries, fuzz_keys, max_size=4)
 fuzz_values = st.recursive(fuzz_scalars, lambda inner: st.lists(inner, max_size=2) | fuzz_dicts(inner), max_leaves=6)
 
 
-@given(st.sampled_from(HTTP_NAMES), st.data())
-def test_random_requests_get_a_success_or_a_client_error(name, data):
-    openai_mock = populated_mock()
-    names = st.sampled_from(_param_names(name) or ("x",))
-    body = data.draw(st.dictionaries(names, fuzz_values, max_size=6))
-    queries = st.dictionaries(names | st.sampled_from(["limit", "after", "a[gte]", "[]", ""]), fuzz_words, max_size=3)
-    response = sent(openai_mock, name, body, **data.draw(queries))
-    assert response.status_code in (200, 204, 400, 403, 404), response.text
+# parameters of some endpoints, to send to all of them
+common_params = pick(
+    ["n", "top_logprobs", "dimensions", "temperature", "metadata", "stream", "background", "include", "conversation"]
+)
+common_queries = pick(["limit", "after", "before", "order", "stream", "starting_after", "a[gte]", "[]", ""])
+
+
+def assert_answered(response):
+    """Assert that a response is a success or an error of the client, and valid JSON if it says so."""
+    assert response.status_code in (200, 204, 400, 401, 403, 404), response.text
     if "json" in response.headers.get("content-type", ""):
         json.loads(response.content, parse_constant=pytest.fail)
+
+
+@given(st.sampled_from(HTTP_NAMES), st.booleans(), st.data())
+def test_random_requests_get_a_success_or_a_client_error(name, strict, data):
+    openai_mock = populated_mock(strict=strict)
+    names = st.sampled_from(_param_names(name) or ("x",)) | common_params
+    body = data.draw(st.dictionaries(names, fuzz_values, max_size=6))
+    queries = st.dictionaries(names | common_queries, fuzz_words | pick([HUGE_NUMBER, "\0"]), max_size=3)
+    assert_answered(sent(openai_mock, name, body, **data.draw(queries)))
+
+
+form_fields = st.builds(
+    "{}{}".format, common_params | pick(["file", "purpose"]), pick(["", "[]", "[a]", "[a][b]", "["])
+)
+form_parts = st.tuples(
+    form_fields.map('name="{}"'.format) | pick(["", "name", "name*=UTF-8''%ff", 'name="file"; filename="a.txt"']),
+    pick(["", "Content-Type: application/json\r\n", "Content-Type: \r\n"]),
+    fuzz_words | pick(["{}", "[", "\0"]),
+).map("--b\r\nContent-Disposition: form-data; {0[0]}\r\n{0[1]}\r\n{0[2]}\r\n".format)
+forms = st.tuples(
+    pick(["multipart/form-data; boundary=b", "multipart/form-data"]), st.lists(form_parts, max_size=3).map("".join)
+)
+urlencoded_forms = st.tuples(
+    st.just(URLENCODED), st.lists(st.tuples(form_fields, fuzz_words).map("=".join), max_size=3).map("&".join)
+)
+other_bodies = st.tuples(
+    pick(["application/json", "text/plain", "application/sdp", ""]),
+    pick(["", "[]", "5", "{", '{"n": NaN}', '{"n": 1e999}', '{"a":' * 900 + "1" + "}" * 900, "\xff", "[" * 100_000]),
+)
+
+
+@given(pick([name for name in HTTP_NAMES if ROWS[name].method == "POST"]), forms | urlencoded_forms | other_bodies)
+def test_random_bodies_get_a_success_or_a_client_error(name, body):
+    content_type, content = body
+    request = request_of(ROWS[name], content.encode("latin-1"))
+    request.headers["content-type"] = content_type
+    response = populated_mock().router.handler(request)
+    response.read()
+    assert_answered(response)
+
+
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+def test_deeply_nested_requests_are_rejected(openai_mock, create, depth):
+    create.response = lambda request, body: "x"
+    response = sent(openai_mock, CHAT_CREATE, b'{"metadata": ' + b"[" * depth + b"]" * depth + b"}")
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("We could not parse the JSON body of your request: ")
+
+
+def test_nested_requests_up_to_the_limit_are_accepted(openai_mock, create):
+    create.response = lambda request, body: "x"
+    assert sent(openai_mock, CHAT_CREATE, CHAT_REQUEST | {"metadata": nested_lists(140)}).status_code == 200
 
 
 def test_stored_run_without_required_action_accepts_empty_outputs(client):
     openai_mock = populated_mock()
     openai_mock.state["beta.threads.runs"]["thread_id-1", "run_id-1"] = {"status": "requires_action"}
+    openai_mock.state["beta.threads.runs.steps"]["thread_id-1", "run_id-1", "step_1"] = {}
+    streamed_run = sent(openai_mock, "beta.threads.runs.submit_tool_outputs", {"tool_outputs": [], "stream": True})
+    assert b"thread.run.completed" in streamed_run.content
+    openai_mock.state["beta.threads.runs"]["thread_id-1", "run_id-1"]["status"] = "requires_action"
     submitted = sent(openai_mock, "beta.threads.runs.submit_tool_outputs", {"tool_outputs": []})
     assert submitted.json()["status"] == "queued"
 
@@ -4701,6 +4792,22 @@ def test_any_object_in_the_state_is_served(name, garbage):
         openai_mock.state[resource][ids if len(ids) > 1 else ids[0]] = garbage
     if ROWS[name].method == "GET":
         assert sent(openai_mock, name, {}).status_code in (200, 400, 404)
+
+
+odd_numbers = [10**5000, float("nan")]
+odd_objects = [object(), {1, 2}, b"\xff", (), ..., None, "\ud800", nested_lists(5000), {5: 1}, {(1,): 1}]
+odd_callables = [dict, len, lambda: 5, lambda request: None, iter([])]
+odd_exceptions = [openai.APIError, StopIteration, KeyError("set")]
+odd_values = pick([*odd_numbers, *odd_objects, *odd_callables, *odd_exceptions])
+
+
+@given(pick(HTTP_NAMES), odd_values | st.lists(odd_values, max_size=2) | st.dictionaries(fuzz_keys, odd_values))
+def test_any_value_of_any_endpoint_is_accepted_or_rejected_with_its_name(name, value):
+    endpoint = lookup(populated_mock(), name)
+    try:
+        endpoint.response = value
+    except (TypeError, ValueError) as mistake:
+        assert f"{endpoint._row.name}.response" in str(mistake)
 
 
 FILE_MODEL = openai.types.FileObject(**file_json("file-1"))
@@ -5691,7 +5798,9 @@ def test_invalid_schema_is_rejected_as_response_format_and_as_parameters(client,
 
 
 def deep_schema(depth):
-    return functools.reduce(lambda schema, _: object_schema({"x": schema}), range(depth), {"type": "null"})
+    """Return a schema of nested objects, whose own JSON is not nested: each level refers to the next one."""
+    levels = {f"level {i}": object_schema({"x": {"$ref": f"#/$defs/level {i + 1}"}}) for i in range(depth)}
+    return {"$ref": "#/$defs/level 0", "$defs": levels | {f"level {depth}": {"type": "null"}}}
 
 
 NOT_STRING = object_schema({"x": {"type": "string", "not": {"type": "string"}}})
@@ -17209,6 +17318,42 @@ async def async_words():
 def test_ends_of_iterators_are_rejected_as_a_response(create, exception):
     with pytest.raises(TypeError, match=r"cannot be StopA?s?y?n?c?Iteration|cannot be <class 'Stop"):
         create.response = exception
+
+
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        (dict, "cannot be <class 'dict'>, whose parameters are unknown; set a function"),
+        (lambda **kwargs: "x", "must take the request as its first parameter"),
+        (openai.APIError, "cannot be the class APIError, which needs arguments; set an instance of it"),
+        (UnicodeDecodeError, "cannot be the class UnicodeDecodeError, which needs arguments"),
+        (10**5000, "cannot be <int without a repr>; it takes a dict"),
+        (nested_lists(5000), r"response[0] is the list <list without a repr>; a step is one answer"),
+    ],
+    ids=["class", "no positional parameter", "APIError", "UnicodeDecodeError", "huge number", "nested lists"],
+)
+def test_values_that_no_call_can_use_are_rejected_on_assignment(create, response, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        create.response = response
+
+
+@pytest.mark.parametrize("fault", [object(), {1}, 1.5], ids=repr)
+def test_faults_of_another_type_are_rejected(fault):
+    with pytest.raises(
+        TypeError, match=r"streamed\(\.\.\., fault=.*\): expected a network exception, a str, a dict or"
+    ):
+        streamed("Hi", fail_after=1, fault=fault)
+
+
+def test_fault_event_that_is_not_json_is_rejected():
+    with pytest.raises(ValueError, match=r"fault is \{'type': <object .*, which is not valid JSON"):
+        streamed("Hi", fail_after=1, fault={"type": object()})
+
+
+@pytest.mark.parametrize("name", [pytest.param("files.content", id="bytes"), pytest.param(CHAT_CREATE, id="text")])
+def test_lone_surrogates_in_a_text_are_served(openai_mock, name):
+    lookup(openai_mock, name).response = "\ud800"
+    assert rb"\ud800" in sent(openai_mock, name, CHAT_REQUEST).content
 
 
 def test_magic_mock_without_return_value_is_rejected(create):
