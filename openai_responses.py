@@ -3287,6 +3287,27 @@ def _to_int(param: str, value: Any) -> int:
     return int(number)
 
 
+# ---- tool calls and their outputs ------------------------------------------------------------------------------------
+
+
+class _CallTracker:
+    """The tool calls of a conversation by call id, and those of them that have no output yet."""
+
+    def __init__(self) -> None:
+        self.calls: dict[Any, _JSON] = {}
+        self.unanswered: dict[Any, _JSON] = {}
+
+    def add(self, call_id: Any, tool_call: _JSON) -> None:
+        """Add a tool call, which has no output yet."""
+        self.calls[call_id] = tool_call
+        self.unanswered[call_id] = tool_call
+
+    def answer(self, call_id: Any) -> _JSON | None:
+        """Mark a call as answered, and return it. Return None if there is no call with this id."""
+        self.unanswered.pop(call_id, None)
+        return self.calls.get(call_id)
+
+
 # ---- strict schemas --------------------------------------------------------------------------------------------------
 
 
@@ -7527,16 +7548,37 @@ _extend_table(
 
 
 def _check_tool_messages(call: _Call) -> None:
-    """Tool messages must answer tool calls of earlier messages."""
-    call_ids: set[Any] = set()
-    for index, message in enumerate(_request_messages(call)):
-        call_ids |= {tool_call.get("id") for tool_call in _only_dicts(message.get("tool_calls"))}
-        if message.get("role") == "tool" and message.get("tool_call_id") not in call_ids:
-            _reject(
-                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
-                f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
-                f"messages.[{index}].tool_call_id",
-            )
+    """Tool messages must answer tool calls of earlier messages. Each call must be answered before the next message."""
+    tracker = _CallTracker()
+    messages = _request_messages(call)
+    for index, message in enumerate(messages):
+        if message.get("role") == "tool":
+            if tracker.answer(message.get("tool_call_id")) is None:
+                _reject(
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                    f"'tool_calls': unknown tool_call_id '{message.get('tool_call_id')}'.",
+                    f"messages.[{index}].tool_call_id",
+                )
+            continue
+        if tracker.unanswered:
+            _reject_unanswered(tracker, index)
+        for tool_call in _only_dicts(message.get("tool_calls")):
+            tracker.add(tool_call.get("id"), tool_call)
+    if tracker.unanswered:
+        _reject_unanswered(tracker, len(messages) - 1)
+
+
+def _reject_unanswered(tracker: _CallTracker, index: int) -> typing.NoReturn:
+    """Raise the 400 of tool calls without tool messages.
+
+    index: the position of the message that came instead, or of the last message if none came.
+    """
+    call_ids = ", ".join(str(call_id) for call_id in tracker.unanswered)
+    _reject(
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        f"The following tool_call_ids did not have response messages: {call_ids}",
+        f"messages.[{index}].role",
+    )
 
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:

@@ -5981,6 +5981,95 @@ def test_result_of_an_unknown_tool_call_is_rejected_by_responses(client):
     assert client.responses.create(model="m", input=[call, result]).status == "completed"
 
 
+@pytest.fixture(
+    params=[
+        pytest.param(None, id="nothing set"),
+        pytest.param("fine", id="strict", marks=pytest.mark.openai_mock(strict=True)),
+    ]
+)
+def checking_mock(request, openai_mock):
+    """Return a mock that checks the history of a conversation: one without answers, and a strict one with answers."""
+    if request.param:
+        openai_mock.chat.completions.create.response = request.param
+        openai_mock.responses.create.response = request.param
+    return openai_mock
+
+
+def chat_calls(*call_ids):
+    """Return an assistant's message with tool calls."""
+    function = {"name": "f", "arguments": "{}"}
+    tool_calls = [{"id": call_id, "type": "function", "function": function} for call_id in call_ids]
+    return {"role": "assistant", "content": None, "tool_calls": tool_calls}
+
+
+def chat_result(call_id):
+    """Return a tool message."""
+    return {"role": "tool", "tool_call_id": call_id, "content": "1"}
+
+
+USER = {"role": "user", "content": "Hi"}
+UNANSWERED_IN_CHAT = {
+    "user": ([USER, chat_calls("call_1"), USER], "call_1", 2),
+    "assistant": ([USER, chat_calls("call_1"), {"role": "assistant", "content": "a"}], "call_1", 2),
+    "system": ([USER, chat_calls("call_1"), {"role": "system", "content": "a"}, chat_result("call_1")], "call_1", 2),
+    "other calls": ([USER, chat_calls("call_1"), chat_calls("call_2"), chat_result("call_2")], "call_1", 2),
+    "one of two": ([USER, chat_calls("call_1", "call_2"), chat_result("call_2"), USER], "call_1", 3),
+    "two of three": ([USER, chat_calls("a", "b", "c"), chat_result("b"), USER], "a, c", 3),
+    "answered later": ([USER, chat_calls("call_1"), USER, chat_result("call_1")], "call_1", 2),
+    "middle": ([chat_calls("a"), chat_result("a"), chat_calls("b"), USER, chat_calls("c"), chat_result("c")], "b", 3),
+    "end": ([USER, chat_calls("call_1")], "call_1", 1),
+    "end, one of two": ([USER, chat_calls("call_1", "call_2"), chat_result("call_1")], "call_2", 2),
+    "same id again": ([chat_calls("a"), chat_result("a"), chat_calls("a"), USER], "a", 3),
+}
+
+
+@pytest.mark.parametrize("messages, call_ids, index", UNANSWERED_IN_CHAT.values(), ids=UNANSWERED_IN_CHAT)
+def test_chat_rejects_tool_calls_without_tool_messages(checking_mock, client, messages, call_ids, index):
+    message = (
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. "
+        f"The following tool_call_ids did not have response messages: {call_ids}"
+    )
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.chat.completions.create(model="m", messages=messages)
+    assert raised.value.body == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": f"messages.[{index}].role",
+        "code": None,
+    }
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_chat_rejects_tool_calls_without_tool_messages_to_each_client(client_kind, openai_mock, stream):
+    async def create_completion(client):
+        messages = [USER, chat_calls("call_1"), USER]
+        with pytest.raises(openai.BadRequestError, match="did not have response messages: call_1"):
+            await awaited(client.chat.completions.create(model="m", messages=messages, stream=stream))
+
+    run_with_client(client_kind, create_completion)
+
+
+ANSWERED_IN_CHAT = {
+    "in order": [USER, chat_calls("a", "b"), chat_result("a"), chat_result("b"), USER],
+    "in another order": [USER, chat_calls("a", "b"), chat_result("b"), chat_result("a"), USER],
+    "twice": [USER, chat_calls("a"), chat_result("a"), chat_result("a"), USER],
+    "turn after turn": [USER, chat_calls("a"), chat_result("a"), chat_calls("b"), chat_result("b")],
+    "same id again": [USER, chat_calls("a"), chat_result("a"), chat_calls("a"), chat_result("a")],
+    "without calls": [USER, {"role": "assistant", "content": "a"}, USER],
+}
+
+
+@pytest.mark.parametrize("messages", ANSWERED_IN_CHAT.values(), ids=ANSWERED_IN_CHAT)
+def test_chat_accepts_tool_calls_with_their_tool_messages(checking_mock, client, messages):
+    assert client.chat.completions.create(model="m", messages=messages).choices[0].finish_reason == "stop"
+
+
+@pytest.mark.parametrize("messages", [case[0] for case in UNANSWERED_IN_CHAT.values()], ids=UNANSWERED_IN_CHAT)
+def test_chat_accepts_tool_calls_without_tool_messages_where_an_answer_is_set(create, client, messages):
+    create.response = "fine"
+    assert client.chat.completions.create(model="m", messages=messages).choices[0].message.content == "fine"
+
+
 INVALID_PARAMS = [
     ({"temprature": 1}, "Unknown parameter: 'temprature'.*temperature", "temprature", "unknown_parameter"),
     ({"temperature": "hot"}, "Invalid type for 'temperature'", "temperature", "invalid_type"),
