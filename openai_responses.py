@@ -6067,7 +6067,7 @@ _extend_table(
 
 
 def _check_response(call: _Call) -> None:
-    """The previous response must exist. A conversation can't be named with it. Tool outputs must answer tool calls."""
+    """The previous response must exist. A conversation can't be named with it. Items must come with those they need."""
     previous = call.body.get("previous_response_id")
     if previous and _conversation_id(call):
         _reject("Only one of 'previous_response_id' and 'conversation' can be given.", "previous_response_id")
@@ -6080,15 +6080,7 @@ def _check_response(call: _Call) -> None:
         if isinstance(container, str) and container in call.store["containers"]:
             _require_active_container(call, container)
 
-    call_ids = set()
-    for item in _conversation_items(call):
-        if "output" not in str(item.get("type")):
-            call_ids.add(item.get("call_id"))
-    for item in _only_dicts(call.body.get("input")):
-        item_type = str(item.get("type"))
-        call_id = item.get("call_id")
-        if item_type.endswith("call_output") and call_id not in call_ids:
-            _reject(f"No tool call found for {item_type.replace('_', ' ')} with call_id {call_id}.", "input")
+    _check_history(call)
 
 
 def _derive_response(call: _Call, obj: _JSON) -> _JSON:
@@ -6314,8 +6306,10 @@ def _to_items(value: Any) -> list[_JSON]:
 def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
     """Return an item of a request as a conversation contains it, with an id and with the defaults of its type.
 
+    A reference becomes the item that it names, if that is stored.
     Raises the 400 for an id that is not a string.
     """
+    item = _resolve_reference(item, store)
     if item.get("type", "message") == "message" and isinstance(item.get("content"), str):
         part_type = "output_text" if item.get("role") == "assistant" else "input_text"
         item = {**item, "content": [{"type": part_type, "text": item["content"]}]}
@@ -6494,6 +6488,271 @@ def _citation_annotation(citation: Citation) -> _JSON:
         "filename": citation.title or citation.file_id,
         "index": citation.end,
     }
+
+
+# ---- history: items that need other items ----------------------------------------------------------------------------
+
+
+class _ToolCallType(NamedTuple):
+    """How the client answers the tool calls of one type."""
+
+    output_types: tuple[str, ...]  # the types of an item that answers the call; the first one is documented
+    # returns True for a call that the service answers itself
+    is_hosted: Callable[[_JSON], bool] = lambda item: False
+
+
+# The tool calls that the client has to answer. A request for an approval may stay without a response.
+_TOOL_CALL_TYPES = {
+    "apply_patch_call": _ToolCallType(("apply_patch_call_output",)),
+    "computer_call": _ToolCallType(("computer_call_output",)),
+    "custom_tool_call": _ToolCallType(("custom_tool_call_output",)),
+    "function_call": _ToolCallType(("function_call_output",)),
+    # Codex answers with the output of a function
+    "local_shell_call": _ToolCallType(("local_shell_call_output", "function_call_output")),
+    "shell_call": _ToolCallType(
+        ("shell_call_output",),
+        is_hosted=lambda item: _get_dict(item, "environment").get("type") == "container_reference",
+    ),
+    "tool_search_call": _ToolCallType(
+        ("tool_search_output",),
+        is_hosted=lambda item: item.get("execution") != "client",
+    ),
+}
+
+
+_TOOL_OUTPUT_TYPES = {output_type for row in _TOOL_CALL_TYPES.values() for output_type in row.output_types}
+
+
+def _check_history(call: _Call) -> None:
+    """Raise the error of a conversation in which an item lacks another one that it needs.
+
+    A tool call and its output need each other, and so do reasoning and the items that followed it. An id may occur once,
+    and an item that is sent without its content must be stored.
+    """
+    prior_items = _prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call))
+    sent_items = _to_items(call.body.get(call.behavior.input_param))
+    if not prior_items and all(_is_new_message(item) for item in sent_items):
+        return  # the most frequent input, which cannot lack anything
+    _check_item_ids(call, prior_items)
+    # as they were sent: the defaults of input items would fill in ids that the client left out
+    resolved_items = [_resolve_reference(item, call.store) for item in sent_items]
+    items = [*prior_items, *resolved_items]
+    _check_calls_and_outputs(items)
+
+    ids = {item["id"] for item in items if _is_from_model(item) and isinstance(item.get("id"), str)}
+    turns = _turns_by_item(call.store, ids)
+    if turns:
+        _check_last_reasoning(prior_items, turns)
+        encrypted_ids = {item.get("id") for item in sent_items if item.get("encrypted_content")}
+        _check_followed(resolved_items, turns, encrypted_ids)
+        _check_preceded(items, turns)
+
+
+def _is_new_message(item: Mapping[str, Any]) -> bool:
+    """Return True if an item is a message without an id."""
+    return "id" not in item and item.get("type", "message") == "message"
+
+
+def _check_new_items(call: _Call) -> None:
+    """The new items of a conversation must have different ids, and references must name stored items."""
+    _check_item_ids(call, ())
+
+
+def _check_item_ids(call: _Call, prior_items: Iterable[_JSON]) -> None:
+    """Raise the 400 of an item that is sent twice, or the 404 of an item without its content that is not stored.
+
+    prior_items: the items of the conversation so far, which must not be sent again.
+    """
+    param = call.behavior.input_param
+    ids = {item.get("id") for item in prior_items}
+    for item in _to_items(call.body.get(param)):
+        id = item.get("id")
+        if not isinstance(id, str):
+            continue
+        if id in ids:
+            advice = "Remove duplicate items from your input and try again."
+            _reject(f"Duplicate item found with id {id}. {advice}", param)
+        ids.add(id)
+        if _lacks_content(item) and _find_item(call.store, id) is None:
+            advice = "Try again with `store` set to true, or remove this item from your input."
+            message = f"Item with id '{id}' not found. Items are not persisted when `store` is set to false. {advice}"
+            _reject(message, param, status=404)
+
+
+def _lacks_content(item: Mapping[str, Any]) -> bool:
+    """Return True if the service has the content of an item and the item doesn't: a reference, or bare reasoning."""
+    if item.get("type") == "reasoning":
+        return not item.get("encrypted_content")
+    return _is_reference(item)
+
+
+def _is_reference(item: Mapping[str, Any]) -> bool:
+    """Return True if an item refers to a stored item. References may omit their type."""
+    if item.get("type") is None:
+        return "id" in item and "role" not in item
+    return item["type"] == "item_reference"
+
+
+def _resolve_reference(item: _JSON, store: StateStore) -> _JSON:
+    """Return a copy of the stored item that a reference names. Return any other item, or one not stored, as it is."""
+    if not _is_reference(item):
+        return item
+    stored_item = _find_item(store, item.get("id"))
+    return item if stored_item is None else _copy_json(stored_item)
+
+
+def _find_item(store: StateStore, id: Any) -> _JSON | None:
+    """Return the item with an id in the responses and conversations of a store, or None."""
+    if not isinstance(id, str):
+        return None
+    for output_item in _turns_by_item(store, {id}).get(id, ()):
+        if output_item.get("id") == id:
+            return output_item
+    for resource in ("conversations.items", "responses.input_items"):
+        for key, item in store[resource].items():
+            if key[-1] == id:
+                return item
+    return None
+
+
+def _turns_by_item(store: StateStore, ids: set[Any]) -> dict[Any, list[_JSON]]:
+    """Return, by the ids of items, the output of the stored responses that contain them. Other ids are left out."""
+    turns: dict[Any, list[_JSON]] = {}
+    for response in reversed(store["responses"].values()):  # most items are from one of the last responses
+        if len(turns) == len(ids):
+            break
+        output = _only_dicts(response.get("output"))
+        for item in output:
+            if item.get("id") in ids:
+                turns.setdefault(item["id"], output)
+    return turns
+
+
+def _check_calls_and_outputs(items: Iterable[_JSON]) -> None:
+    """Raise the 400 of a tool output without its call, of a call without its output, or of a check not acknowledged.
+
+    The order of calls and outputs is free.
+    """
+    tracker = _CallTracker()
+    outputs: list[_JSON] = []
+    for item in items:
+        if item.get("type") in _TOOL_OUTPUT_TYPES:
+            outputs.append(item)
+        elif item.get("type") in _TOOL_CALL_TYPES and item.get("call_id") is not None:
+            tracker.add(item["call_id"], item)
+            if not _needs_output(item):
+                tracker.answer(item["call_id"])
+
+    for output in outputs:
+        call_id = _answered_call_id(output)
+        if call_id is None:
+            continue
+        tool_call = tracker.answer(call_id)
+        if tool_call is None or output["type"] not in _TOOL_CALL_TYPES[tool_call["type"]].output_types:
+            _reject(f"No tool call found for {_spaced(output['type'])} with call_id {call_id}.", "input")
+        _check_acknowledged(tool_call, output)
+    for call_id, tool_call in tracker.unanswered.items():
+        _reject(f"No tool output found for {_spaced(tool_call['type'])} {call_id}.", "input")
+
+
+def _needs_output(item: _JSON) -> bool:
+    """Return True if an item is a tool call that the client has to answer."""
+    row = _TOOL_CALL_TYPES.get(item["type"])
+    return row is not None and not row.is_hosted(item)
+
+
+def _answered_call_id(output: _JSON) -> Any:
+    """Return the call id that a tool output has. The output of a local shell may have it as its own id."""
+    if output["type"] == "local_shell_call_output":
+        return output.get("call_id") or output.get("id")
+    return output.get("call_id")
+
+
+def _spaced(item_type: str) -> str:
+    """Return the type of an item as messages contain it."""
+    return item_type.replace("_", " ")
+
+
+def _check_acknowledged(tool_call: _JSON, output: _JSON) -> None:
+    """Raise the 400 of an output that doesn't acknowledge all safety checks of a computer call."""
+    acknowledged = {check.get("id") for check in _only_dicts(output.get("acknowledged_safety_checks"))}
+    pending = [check.get("id") for check in _only_dicts(tool_call.get("pending_safety_checks"))]
+    missing = [id for id in pending if id not in acknowledged]
+    if missing:
+        _reject(f"Computer tool has unacknowledged safety check for {missing}", "input")
+
+
+def _is_from_model(item: Mapping[str, Any]) -> bool:
+    """Return True if an item may be output of the model, because it is neither a client's message nor a tool output."""
+    return item.get("role", "assistant") == "assistant" and item.get("type") not in _TOOL_OUTPUT_TYPES
+
+
+def _check_last_reasoning(prior_items: Iterable[_JSON], turns: Mapping[Any, list[_JSON]]) -> None:
+    """Raise the 400 of a conversation so far with a turn that ends with reasoning.
+
+    turns: the output of the stored response for the id of each of its items.
+    """
+    for item in prior_items:
+        turn = turns.get(item.get("id"))
+        if turn and item.get("type") == "reasoning" and turn[-1].get("id") == item["id"]:
+            _reject_lone_reasoning(item)
+
+
+def _check_followed(
+    sent_items: Iterable[_JSON], turns: Mapping[Any, list[_JSON]], encrypted_ids: Iterable[Any]
+) -> None:
+    """Raise the 400 of stored reasoning that is sent without the item that followed it.
+
+    More reasoning may be between them. Any item of the same turn may follow, and after reasoning with its encrypted
+    content any output of the model: clients keep such reasoning with its id, and the next item without one.
+    turns: the output of the stored response for the id of each of its items.
+    encrypted_ids: the ids of the items that are sent with their encrypted content.
+    """
+    pending: list[_JSON] = []
+    for item in sent_items:
+        if item.get("type") == "reasoning":
+            if item.get("id") in turns:
+                pending.append(item)
+            continue
+        for reasoning in pending:
+            is_same_turn = turns.get(item.get("id")) is turns[reasoning["id"]]
+            is_encrypted = reasoning["id"] in encrypted_ids
+            if not is_same_turn and not (is_encrypted and _is_from_model(item)):
+                _reject_lone_reasoning(reasoning)
+        pending.clear()
+    if pending:
+        _reject_lone_reasoning(pending[0])
+
+
+def _reject_lone_reasoning(item: _JSON) -> typing.NoReturn:
+    _reject(f"Item '{item['id']}' of type 'reasoning' was provided without its required following item.", "input")
+
+
+def _check_preceded(items: Sequence[_JSON], turns: Mapping[Any, list[_JSON]]) -> None:
+    """Raise the 400 of an item that came after reasoning, if that reasoning is missing.
+
+    turns: the output of the stored response for the id of each of its items.
+    Reasoning that is sent without its id may be any reasoning.
+    """
+    reasoning_ids = {item.get("id") for item in items if item.get("type") == "reasoning"}
+    if None in reasoning_ids:
+        return
+    for item in items:
+        reasoning_id = _required_reasoning(item, turns)
+        if reasoning_id is not None and reasoning_id not in reasoning_ids:
+            label = f"Item '{item['id']}' of type '{item.get('type', 'message')}'"
+            _reject(f"{label} was provided without its required 'reasoning' item: '{reasoning_id}'.", "input")
+
+
+def _required_reasoning(item: _JSON, turns: Mapping[Any, list[_JSON]]) -> Any:
+    """Return the id of the last reasoning before an item in its turn, or None."""
+    reasoning_id = None
+    for output_item in turns.get(item.get("id"), ()):
+        if output_item.get("id") == item["id"]:
+            return reasoning_id
+        if output_item.get("type") == "reasoning":
+            reasoning_id = output_item.get("id")
+    return None
 
 
 # ---- stream events of a response -------------------------------------------------------------------------------------
@@ -7505,10 +7764,12 @@ _extend_table(
     _BEHAVIORS,
     {
         "conversations.create": _Behavior(
+            check=_check_new_items,
             store=_store_conversation,
             input_param="items",
         ),
         "conversations.items.create": _Behavior(
+            check=_check_new_items,
             derive=lambda call, page: {"data": call.input_items},
             store=_store_page_items,
             input_param="items",

@@ -4433,7 +4433,7 @@ def test_null_optional_parameters_of_chat_are_accepted(openai_mock, client, para
     "params",
     [
         {"text": {"format": None}, "tools": [{"type": "mcp", "server_label": "a", "headers": None}]},
-        {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": None}]},
+        {"input": [{"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "e", "status": None}]},
         {"input": [{"role": "user", "content": "Hi", "id": None, "phase": None}]},
     ],
     ids=["format and headers", "reasoning item", "message"],
@@ -6070,6 +6070,528 @@ def test_chat_accepts_tool_calls_without_tool_messages_where_an_answer_is_set(cr
     assert client.chat.completions.create(model="m", messages=messages).choices[0].message.content == "fine"
 
 
+def tool_item(item_type, **fields):
+    """Return an item with the call id `call_1`."""
+    return {"type": item_type, "call_id": "call_1", **fields}
+
+
+CALL_ITEM = tool_item("function_call", name="f", arguments="{}")
+OUTPUT_ITEM = tool_item("function_call_output", output="1")
+COMPUTER_CALL = tool_item(
+    "computer_call", id="cu_1", action={"type": "screenshot"}, pending_safety_checks=[], status="completed"
+)
+COMPUTER_OUTPUT = tool_item(
+    "computer_call_output", output={"type": "computer_screenshot", "image_url": "https://example.com/a.png"}
+)
+SHELL_CALL_ITEM = tool_item("shell_call", action={"commands": ["ls"]}, status="completed")
+TOOL_SEARCH_CALL = tool_item("tool_search_call", execution="client", arguments={}, status="completed")
+LOCAL_SHELL_CALL_ITEM = tool_item(
+    "local_shell_call", id="lsh_1", action={"type": "exec", "command": ["ls"], "env": {}}, status="completed"
+)
+# For each type of tool call: a call and its output.
+ANSWERED_CALLS = {
+    "apply_patch_call": (
+        tool_item("apply_patch_call", operation={"type": "delete_file", "path": "a"}, status="completed"),
+        tool_item("apply_patch_call_output", status="completed"),
+    ),
+    "computer_call": (COMPUTER_CALL, COMPUTER_OUTPUT),
+    "custom_tool_call": (
+        tool_item("custom_tool_call", name="f", input="a"),
+        tool_item("custom_tool_call_output", output="1"),
+    ),
+    "function_call": (CALL_ITEM, OUTPUT_ITEM),
+    "local_shell_call": (LOCAL_SHELL_CALL_ITEM, {"type": "local_shell_call_output", "id": "call_1", "output": "1"}),
+    "shell_call": (SHELL_CALL_ITEM, tool_item("shell_call_output", output=[])),
+    "tool_search_call": (
+        TOOL_SEARCH_CALL,
+        tool_item("tool_search_output", execution="client", status="completed", tools=[]),
+    ),
+}
+answered_calls = pytest.mark.parametrize(
+    "tool_call, output",
+    [
+        pytest.param(*items, id=name, marks=requires(name) if name in NEWER_ITEM_TYPES else ())
+        for name, items in ANSWERED_CALLS.items()
+    ],
+)
+
+
+def rejected_input(client, input, status=400, **params):
+    """Return the message of the error for an input, whose other fields are checked."""
+    with pytest.raises(openai.APIStatusError) as raised:
+        client.responses.create(**{"model": "gpt-5", "input": input} | params)
+    assert raised.value.status_code == status
+    assert contains(raised.value.body, {"type": "invalid_request_error", "param": "input", "code": None})
+    return raised.value.body["message"]
+
+
+@answered_calls
+def test_tool_call_without_its_output_is_rejected(checking_mock, client, tool_call, output):
+    words = tool_call["type"].replace("_", " ")
+    expected = f"No tool output found for {words} call_1."
+    assert rejected_input(client, [USER, tool_call]) == expected
+    assert rejected_input(client, [USER, tool_call, USER]) == expected
+
+
+@answered_calls
+def test_tool_call_with_its_output_is_accepted(checking_mock, client, tool_call, output):
+    assert client.responses.create(model="gpt-5", input=[USER, tool_call, output]).status == "completed"
+    assert client.responses.create(model="gpt-5", input=[output, tool_call, USER]).status == "completed"
+
+
+@answered_calls
+def test_output_without_its_tool_call_is_rejected(checking_mock, client, tool_call, output):
+    words = output["type"].replace("_", " ")
+    assert rejected_input(client, [USER, output]) == f"No tool call found for {words} with call_id call_1."
+
+
+@answered_calls
+def test_output_of_another_type_does_not_answer_a_tool_call(checking_mock, client, tool_call, output):
+    is_function = tool_call["type"] == "function_call"
+    wrong_output = tool_item("custom_tool_call_output", output="1") if is_function else COMPUTER_OUTPUT
+    if tool_call["type"] == "computer_call":
+        wrong_output = OUTPUT_ITEM
+    words = wrong_output["type"].replace("_", " ")
+    expected = f"No tool call found for {words} with call_id call_1."
+    assert rejected_input(client, [tool_call, wrong_output]) == expected
+
+
+def test_output_of_a_function_answers_the_call_of_a_local_shell(checking_mock, client):
+    input = [LOCAL_SHELL_CALL_ITEM, OUTPUT_ITEM]
+    assert client.responses.create(model="gpt-5", input=input).status == "completed"
+
+
+def test_first_unanswered_tool_call_is_named(checking_mock, client):
+    calls = [CALL_ITEM | {"call_id": call_id} for call_id in ("call_1", "call_2", "call_3")]
+    message = rejected_input(client, [*calls, OUTPUT_ITEM])
+    assert message == "No tool output found for function call call_2."
+
+
+@requires("shell_call")
+def test_tool_calls_that_the_service_answers_need_no_output(checking_mock, client):
+    environment = {"type": "container_reference", "container_id": "cntr_1"}
+    hosted_calls = [
+        SHELL_CALL_ITEM | {"environment": environment},
+        {"type": "tool_search_call", "execution": "server", "arguments": {}, "status": "completed"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "a"}},
+        {"type": "mcp_approval_request", "id": "mcpr_1", "arguments": "{}", "name": "f", "server_label": "a"},
+    ]
+    assert client.responses.create(model="gpt-5", input=[*hosted_calls, USER]).status == "completed"
+
+
+@requires("shell_call")
+def test_hosted_shell_call_may_be_sent_with_its_output(checking_mock, client):
+    hosted_call = SHELL_CALL_ITEM | {"environment": {"type": "container_reference", "container_id": "cntr_1"}}
+    output = tool_item("shell_call_output", output=[])
+    assert client.responses.create(model="gpt-5", input=[hosted_call, output, USER]).status == "completed"
+
+
+@requires("shell_call")
+def test_shell_call_in_a_local_environment_needs_an_output(checking_mock, client):
+    local_call = SHELL_CALL_ITEM | {"environment": {"type": "local"}}
+    assert rejected_input(client, [local_call, USER]) == "No tool output found for shell call call_1."
+
+
+def store_output(openai_mock, id, *output):
+    """Store a response with an output."""
+    openai_mock.state.responses.put({"id": id, "output": list(output)})
+
+
+@answered_calls
+def test_tool_call_of_the_previous_response_needs_its_output(checking_mock, client, tool_call, output):
+    store_output(checking_mock, "resp_1", {"id": "item_1", **tool_call})
+    words = tool_call["type"].replace("_", " ")
+    expected = f"No tool output found for {words} call_1."
+    assert rejected_input(client, "Hi", previous_response_id="resp_1") == expected
+    assert rejected_input(client, [USER], previous_response_id="resp_1") == expected
+    answered = client.responses.create(model="gpt-5", input=[output], previous_response_id="resp_1")
+    assert client.responses.create(**INPUT_REQUEST, previous_response_id=answered.id).status == "completed"
+
+
+@pytest.mark.parametrize("as_object", [False, True], ids=["id", "object"])
+def test_tool_call_in_a_conversation_needs_its_output(checking_mock, client, as_object):
+    conversation = client.conversations.create(items=[USER, CALL_ITEM]).id
+    argument = {"id": conversation} if as_object else conversation
+    expected = "No tool output found for function call call_1."
+    assert rejected_input(client, "Hi", conversation=argument) == expected
+    client.responses.create(model="gpt-5", input=[OUTPUT_ITEM], conversation=argument)
+    assert client.responses.create(**INPUT_REQUEST, conversation=argument).status == "completed"
+
+
+def test_tool_call_of_a_response_in_a_conversation_needs_its_output(openai_mock, client):
+    openai_mock.responses.create.response = tool_call("f", {}, "call_1")
+    conversation = client.conversations.create().id
+    client.responses.create(**INPUT_REQUEST, conversation=conversation)
+    del openai_mock.responses.create.response
+    message = rejected_input(client, "Hi", conversation=conversation)
+    assert message == "No tool output found for function call call_1."
+    output = client.conversations.items.create(conversation, items=[OUTPUT_ITEM]).data[0]
+    assert output.type == "function_call_output"
+    assert client.responses.create(**INPUT_REQUEST, conversation=conversation).status == "completed"
+
+
+def test_item_of_a_conversation_may_be_a_tool_call_without_its_output(checking_mock, client):
+    conversation = client.conversations.create(items=[CALL_ITEM]).id
+    (item,) = client.conversations.items.create(conversation, items=[CALL_ITEM | {"call_id": "call_2"}]).data
+    assert item.call_id == "call_2"
+
+
+SAFETY_CHECKS = [{"id": f"cu_sc_{number}", "code": "a", "message": "b"} for number in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "fields, missing",
+    [
+        ({}, "['cu_sc_1', 'cu_sc_2']"),
+        ({"acknowledged_safety_checks": None}, "['cu_sc_1', 'cu_sc_2']"),
+        ({"acknowledged_safety_checks": []}, "['cu_sc_1', 'cu_sc_2']"),
+        ({"acknowledged_safety_checks": SAFETY_CHECKS[:1]}, "['cu_sc_2']"),
+        ({"acknowledged_safety_checks": [{"id": "cu_sc_3"}, *SAFETY_CHECKS[1:]]}, "['cu_sc_1']"),
+    ],
+    ids=["missing", "null", "empty", "one of two", "another one"],
+)
+def test_pending_safety_checks_must_be_acknowledged(checking_mock, client, fields, missing):
+    computer_call = COMPUTER_CALL | {"pending_safety_checks": SAFETY_CHECKS}
+    expected = f"Computer tool has unacknowledged safety check for {missing}"
+    output = COMPUTER_OUTPUT | fields
+    assert rejected_input(client, [computer_call, output]) == expected
+    store_output(checking_mock, "resp_1", computer_call)
+    assert rejected_input(client, [output], previous_response_id="resp_1") == expected
+
+
+def test_acknowledged_safety_checks_are_accepted(checking_mock, client):
+    computer_call = COMPUTER_CALL | {"pending_safety_checks": SAFETY_CHECKS}
+    output = COMPUTER_OUTPUT | {"acknowledged_safety_checks": [{"id": "cu_sc_2"}, {"id": "cu_sc_1"}]}
+    assert client.responses.create(model="gpt-5", input=[computer_call, output]).status == "completed"
+
+
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+STORED_CALL = CALL_ITEM | {"id": "fc_1"}
+OTHER_CALL = CALL_ITEM | {"id": "fc_2", "call_id": "call_2"}
+OTHER_OUTPUT = OUTPUT_ITEM | {"call_id": "call_2"}
+ANSWER = {
+    "type": "message",
+    "id": "msg_1",
+    "role": "assistant",
+    "status": "completed",
+    "content": [{"type": "output_text", "text": "a", "annotations": []}],
+}
+SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "a"}}
+
+
+def without_id(item):
+    return {key: value for key, value in item.items() if key != "id"}
+
+
+def reference(item):
+    return {"type": "item_reference", "id": item["id"]}
+
+
+@pytest.fixture
+def turns(checking_mock):
+    """Store three turns: reasoning with two calls, reasoning with a search and a message, and a message alone."""
+    store_output(checking_mock, "resp_1", REASONING, STORED_CALL, OTHER_CALL)
+    second_reasoning = REASONING | {"id": "rs_2"}
+    third_reasoning = REASONING | {"id": "rs_3"}
+    store_output(checking_mock, "resp_2", second_reasoning, SEARCH, third_reasoning, ANSWER)
+    store_output(checking_mock, "resp_3", ANSWER | {"id": "msg_3"})
+
+
+LONE_REASONING = {
+    "end": [USER, REASONING],
+    "user": [USER, REASONING, USER],
+    "message of another turn": [USER, REASONING, ANSWER | {"id": "msg_3"}, USER],
+    "message that is not stored": [USER, REASONING, ANSWER | {"id": "msg_9"}, USER],
+    "message without an id": [USER, REASONING, without_id(ANSWER), USER],
+    "call without an id": [USER, REASONING, CALL_ITEM, OUTPUT_ITEM],
+    "call after a message": [REASONING, USER, STORED_CALL, OTHER_CALL, OUTPUT_ITEM, OTHER_OUTPUT],
+    "more reasoning": [USER, REASONING, REASONING | {"id": "rs_2"}, SEARCH],
+    "reference": [USER, reference(REASONING), USER],
+    "encrypted, end": [USER, REASONING | {"encrypted_content": "e"}],
+    "encrypted, user": [USER, REASONING | {"encrypted_content": "e"}, USER],
+    "encrypted, output": [REASONING | {"encrypted_content": "e"}, OUTPUT_ITEM, STORED_CALL],
+}
+
+
+@pytest.mark.parametrize("input", LONE_REASONING.values(), ids=LONE_REASONING)
+def test_reasoning_without_the_item_that_followed_it_is_rejected(turns, client, input):
+    expected = "Item 'rs_1' of type 'reasoning' was provided without its required following item."
+    assert rejected_input(client, input) == expected
+
+
+@pytest.mark.parametrize("output", [[REASONING], [ANSWER, REASONING]], ids=["alone", "last"])
+@pytest.mark.parametrize("with_conversation", [False, True], ids=["previous response", "conversation"])
+def test_turn_that_ends_with_reasoning_is_not_continued(openai_mock, client, output, with_conversation):
+    openai_mock.responses.create.response = {"output": output}
+    if with_conversation:
+        params = {"conversation": client.conversations.create().id}
+        client.responses.create(**INPUT_REQUEST, **params)
+    else:
+        params = {"previous_response_id": client.responses.create(**INPUT_REQUEST).id}
+    del openai_mock.responses.create.response
+    expected = "Item 'rs_1' of type 'reasoning' was provided without its required following item."
+    assert rejected_input(client, "Hi", **params) == expected
+
+
+def test_conversation_may_have_stored_reasoning_before_items_with_new_ids(turns, client):
+    items = [REASONING | {"encrypted_content": "e"}, CALL_ITEM, OUTPUT_ITEM]
+    conversation = client.conversations.create(items=items).id
+    assert client.responses.create(**INPUT_REQUEST, conversation=conversation).status == "completed"
+
+
+WHOLE_TURNS = {
+    "calls": [REASONING, STORED_CALL, OTHER_CALL, OUTPUT_ITEM, OTHER_OUTPUT],
+    "calls, each with its output": [REASONING, STORED_CALL, OUTPUT_ITEM, OTHER_CALL, OTHER_OUTPUT],
+    "first call": [REASONING, STORED_CALL, OUTPUT_ITEM, USER],
+    "second call": [REASONING, OTHER_CALL, OTHER_OUTPUT, USER],
+    "references": [
+        *map(reference, [REASONING, STORED_CALL, OTHER_CALL]),
+        OUTPUT_ITEM,
+        OTHER_OUTPUT,
+    ],
+    "encrypted, call": [REASONING | {"encrypted_content": "e"}, STORED_CALL, OUTPUT_ITEM],
+    "encrypted, call without an id": [REASONING | {"encrypted_content": "e"}, CALL_ITEM, OUTPUT_ITEM],
+    "encrypted, message without an id": [REASONING | {"encrypted_content": "e"}, without_id(ANSWER), USER],
+    "message": [REASONING | {"id": "rs_2"}, SEARCH, REASONING | {"id": "rs_3"}, ANSWER, USER],
+    "reasoning after reasoning": [REASONING | {"id": "rs_2"}, REASONING | {"id": "rs_3"}, ANSWER, USER],
+    "without ids": [CALL_ITEM, OUTPUT_ITEM, without_id(ANSWER), USER],
+    "reasoning without its id": [
+        without_id(REASONING) | {"encrypted_content": "e"},
+        STORED_CALL,
+        OUTPUT_ITEM,
+    ],
+    "encrypted, not stored": [REASONING | {"id": "rs_9", "encrypted_content": "e"}, USER],
+    "call that is not stored": [STORED_CALL | {"id": "fc_9"}, OUTPUT_ITEM],
+    "turn without reasoning": [ANSWER | {"id": "msg_3"}, USER],
+}
+
+
+@pytest.mark.parametrize("input", WHOLE_TURNS.values(), ids=WHOLE_TURNS)
+def test_reasoning_is_accepted_with_an_item_of_its_turn(turns, client, input):
+    response = lenient_client().responses.create(model="gpt-5", input=[USER, *input])
+    assert response.status == "completed"
+
+
+@pytest.mark.parametrize(
+    "input, lacking, reasoning_id",
+    [
+        ([STORED_CALL, OUTPUT_ITEM], "'fc_1' of type 'function_call'", "rs_1"),
+        ([OTHER_CALL, OTHER_OUTPUT], "'fc_2' of type 'function_call'", "rs_1"),
+        ([reference(STORED_CALL), OUTPUT_ITEM], "'fc_1' of type 'function_call'", "rs_1"),
+        ([SEARCH], "'ws_1' of type 'web_search_call'", "rs_2"),
+        ([ANSWER], "'msg_1' of type 'message'", "rs_3"),
+        ([{"role": "assistant", "content": "a", "id": "msg_1"}], "'msg_1' of type 'message'", "rs_3"),
+        ([REASONING | {"id": "rs_2"}, SEARCH, ANSWER], "'msg_1' of type 'message'", "rs_3"),
+    ],
+    ids=["call", "second call", "reference", "search", "message", "message without a type", "other reasoning"],
+)
+def test_item_that_followed_reasoning_is_rejected_without_it(turns, client, input, lacking, reasoning_id):
+    expected = f"Item {lacking} was provided without its required 'reasoning' item: '{reasoning_id}'."
+    assert rejected_input(client, [USER, *input]) == expected
+
+
+@pytest.mark.parametrize(
+    "input",
+    [[USER, ANSWER, ANSWER], [REASONING, REASONING], [reference(ANSWER), ANSWER], [{**USER, "id": "msg_1"}, ANSWER]],
+    ids=["message", "reasoning", "reference", "different items"],
+)
+def test_item_may_be_sent_once(turns, client, input):
+    id = input[-1]["id"]
+    expected = f"Duplicate item found with id {id}. Remove duplicate items from your input and try again."
+    assert rejected_input(client, input) == expected
+
+
+@pytest.mark.parametrize("item", [ANSWER, reference(ANSWER)], ids=["item", "reference"])
+def test_item_of_the_previous_response_may_not_be_sent_again(turns, client, item):
+    expected = "Duplicate item found with id msg_1. Remove duplicate items from your input and try again."
+    assert rejected_input(client, [item, USER], previous_response_id="resp_2") == expected
+
+
+def test_item_of_the_conversation_may_not_be_sent_again(checking_mock, client):
+    conversation = client.conversations.create(items=[USER])
+    (item,) = client.conversations.items.list(conversation.id).data
+    expected = f"Duplicate item found with id {item.id}. Remove duplicate items from your input and try again."
+    assert (
+        rejected_input(client, [{"role": "user", "content": "a", "id": item.id}], conversation=conversation.id)
+        == expected
+    )
+
+
+def test_items_without_ids_may_be_equal(checking_mock, client):
+    response = client.responses.create(model="gpt-5", input=[USER, without_id(ANSWER), USER, without_id(ANSWER)])
+    assert response.status == "completed"
+
+
+UNKNOWN_ITEMS = {
+    "reference": {"type": "item_reference", "id": "rs_0123"},
+    "reference without a type": {"id": "rs_0123"},
+    "reference with null": {"type": None, "id": "rs_0123"},
+    "reasoning": REASONING | {"id": "rs_0123"},
+    "reasoning with null": REASONING | {"id": "rs_0123", "encrypted_content": None},
+}
+unknown_items = pytest.mark.parametrize("item", UNKNOWN_ITEMS.values(), ids=UNKNOWN_ITEMS)
+NOT_FOUND = (
+    "Item with id '{}' not found. Items are not persisted when `store` is set to false. "
+    "Try again with `store` set to true, or remove this item from your input."
+)
+
+
+@unknown_items
+@pytest.mark.parametrize("store", [None, False, True])
+def test_item_that_is_not_stored_is_not_found(turns, client, item, store):
+    assert rejected_input(client, [USER, item, ANSWER], 404, store=store) == NOT_FOUND.format("rs_0123")
+
+
+def test_item_of_a_response_that_is_not_stored_is_not_found(openai_mock, client):
+    openai_mock.responses.create.response = reasoning("Hm") + "Hello"
+    response = client.responses.create(**INPUT_REQUEST, store=False)
+    del openai_mock.responses.create.response
+    thought, message = response.output
+    message_reference = {"type": "item_reference", "id": message.id}
+    assert rejected_input(client, [message_reference], 404) == NOT_FOUND.format(message.id)
+    bare_reasoning = {"type": "reasoning", "id": thought.id, "summary": []}
+    assert rejected_input(client, [bare_reasoning], 404) == NOT_FOUND.format(thought.id)
+    whole_output = [item.to_dict() for item in response.output]
+    assert client.responses.create(model="gpt-5", input=[USER, *whole_output, USER]).status == "completed"
+
+
+def test_item_of_a_deleted_response_is_not_found(turns, client):
+    client.responses.delete("resp_2")
+    assert rejected_input(client, [reference(ANSWER)], 404) == NOT_FOUND.format("msg_1")
+
+
+def test_reference_stands_for_the_item_that_it_names(either_client, openai_mock):
+    async def send_output_of_a_call():
+        create = either_client.responses.create
+        first = await awaited(create(**INPUT_REQUEST))
+        input = [USER, {"type": "item_reference", "id": first.output[0].id}, OUTPUT_ITEM]
+        return first.output[0], await awaited(create(model="gpt-5", input=input))
+
+    openai_mock.responses.create.response = [tool_call("f", {}, "call_1"), ...]
+    kind = "async" if isinstance(either_client, openai.AsyncOpenAI) else "sync"
+    called, response = run_coroutine(kind, send_output_of_a_call())
+    assert response.status == "completed"
+    _, item, _ = sdk().responses.input_items.list(response.id, order="asc").data
+    assert item.to_dict() == called.to_dict()
+    assert openai_mock.requests[-2].body["input"][1] == {"type": "item_reference", "id": called.id}
+
+
+@pytest.mark.parametrize("with_type", [True, False], ids=["type", "no type"])
+def test_reference_is_part_of_the_conversation_as_the_item(openai_mock, client, with_type):
+    openai_mock.responses.create.response = ["b", echo_conversation]
+    first = client.responses.create(model="gpt-5", input="a")
+    item = {"id": first.output[0].id} | ({"type": "item_reference"} if with_type else {})
+    assert client.responses.create(model="gpt-5", input=[USER, item]).output_text == "Hi b"
+
+
+def test_reference_may_name_an_input_item_of_a_response(checking_mock, client):
+    first = client.responses.create(**INPUT_REQUEST)
+    (item,) = client.responses.input_items.list(first.id).data
+    second = client.responses.create(model="gpt-5", input=[{"type": "item_reference", "id": item.id}])
+    (same_item,) = client.responses.input_items.list(second.id).data
+    assert same_item == item
+
+
+def test_reference_may_name_an_item_of_a_conversation(checking_mock, client):
+    conversation = client.conversations.create(items=[USER]).id
+    (item,) = client.conversations.items.list(conversation).data
+    item_reference = {"type": "item_reference", "id": item.id}
+    response = client.responses.create(model="gpt-5", input=[item_reference])
+    assert client.responses.input_items.list(response.id).data[0].content[0].text == "Hi"
+    other_conversation = client.conversations.create(items=[item_reference]).id
+    assert client.conversations.items.list(other_conversation).data == [item]
+
+
+def test_change_of_a_referenced_item_does_not_change_the_stored_one(checking_mock, client):
+    store_output(checking_mock, "resp_1", ANSWER)
+    response = client.responses.create(model="gpt-5", input=[reference(ANSWER)])
+    checking_mock.state["responses.input_items"][response.id, "msg_1"]["content"][0]["text"] = "other"
+    assert client.responses.retrieve("resp_1").output_text == "a"
+
+
+@pytest.fixture(params=["create", "items.create"])
+def add_items(request, client):
+    """Return a function that adds items to a conversation: to a new one, or to one that exists."""
+    if request.param == "create":
+        return lambda *items: client.conversations.create(items=items)
+    conversation = client.conversations.create().id
+    return lambda *items: client.conversations.items.create(conversation, items=items)
+
+
+def test_item_is_added_to_a_conversation_once(checking_mock, add_items):
+    with pytest.raises(openai.BadRequestError, match="Duplicate item found with id msg_1") as raised:
+        add_items(ANSWER, ANSWER)
+    assert raised.value.param == "items"
+
+
+def test_item_that_is_added_to_a_conversation_must_be_stored(checking_mock, add_items):
+    with pytest.raises(openai.NotFoundError, match="Item with id 'msg_9' not found") as raised:
+        add_items({"type": "item_reference", "id": "msg_9"})
+    assert raised.value.param == "items"
+
+
+def test_different_items_are_added_to_a_conversation(checking_mock, add_items):
+    add_items(ANSWER, USER, USER)
+    assert len(checking_mock.state["conversations.items"]) == 3
+
+
+# Inputs that are rejected, with the beginnings of the messages.
+INCOMPLETE_INPUTS = {
+    "call without output": ([CALL_ITEM, USER], "No tool output found"),
+    "output without call": ([OUTPUT_ITEM], "No tool call found"),
+    "reasoning alone": ([REASONING, USER], "Item 'rs_1' of type 'reasoning'"),
+    "call without reasoning": ([STORED_CALL, OUTPUT_ITEM], "Item 'fc_1' of type 'function_call'"),
+    "item twice": ([ANSWER, ANSWER], "Duplicate item"),
+    "unknown item": ([{"type": "item_reference", "id": "msg_9"}], "Item with id 'msg_9' not found"),
+}
+incomplete_inputs = pytest.mark.parametrize("input, message", INCOMPLETE_INPUTS.values(), ids=INCOMPLETE_INPUTS)
+
+
+@incomplete_inputs
+def test_incomplete_input_is_accepted_where_an_answer_is_set(openai_mock, client, input, message):
+    store_output(openai_mock, "resp_1", REASONING, STORED_CALL)
+    openai_mock.responses.create.response = "fine"
+    assert client.responses.create(model="gpt-5", input=input).output_text == "fine"
+
+
+@incomplete_inputs
+def test_incomplete_input_is_rejected_where_the_answer_is_the_default(openai_mock, client, input, message):
+    store_output(openai_mock, "resp_1", REASONING, STORED_CALL)
+    openai_mock.responses.create.response = ...
+    assert rejected_input(client, input, 404 if "not found" in message else 400).startswith(message)
+
+
+@requires("responses.compact")
+@incomplete_inputs
+def test_incomplete_input_is_not_compacted(turns, client, input, message):
+    with pytest.raises(openai.APIStatusError, match=re.escape(message)):
+        client.responses.compact(model="gpt-5", input=input)
+
+
+@requires("beta.responses.create")
+@incomplete_inputs
+def test_incomplete_input_is_rejected_by_the_beta(turns, client, input, message):
+    with pytest.raises(openai.APIStatusError, match=re.escape(message)):
+        client.beta.responses.create(model="gpt-5", input=input)
+
+
+@incomplete_inputs
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+def test_incomplete_input_is_rejected_for_each_client(client_kind, turns, input, message, stream):
+    async def create_response(client):
+        with pytest.raises(openai.APIStatusError, match=re.escape(message)):
+            await awaited(client.responses.create(model="gpt-5", input=input, stream=stream))
+
+    run_with_client(client_kind, create_response)
+
+
+@pytest.mark.openai_mock(strict=True)
+def test_rejected_input_uses_up_no_step(openai_mock, client):
+    openai_mock.responses.create.response = ["a", "b"]
+    rejected_input(client, [CALL_ITEM, USER])
+    assert client.responses.create(**INPUT_REQUEST).output_text == "a"
+
+
 INVALID_PARAMS = [
     ({"temprature": 1}, "Unknown parameter: 'temprature'.*temperature", "temprature", "unknown_parameter"),
     ({"temperature": "hot"}, "Invalid type for 'temperature'", "temperature", "invalid_type"),
@@ -7449,7 +7971,7 @@ def test_embedding_usage_counts_a_token_for_every_four_characters(openai_mock, t
         {"role": "user", "content": [{"type": "input_text", "text": "1234" * 5}]},
         {"role": "assistant", "content": [{"type": "output_text", "text": "1234" * 5, "annotations": []}]},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "1234" * 5}]},
-        {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "1234" * 5}]},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "1234" * 5}]},
     ],
     ids=["text", "text part", "output text", "refusal", "reasoning"],
 )
@@ -9460,9 +9982,12 @@ def test_conversation_item_with_null_status_is_completed(client):
     assert item.status == "completed"
 
 
-def test_conversation_item_id_must_be_a_string(client):
-    with pytest.raises(openai.BadRequestError, match="expected a string, but got 5"):
-        client.conversations.create(items=[{"type": "item_reference", "id": 5}])
+@pytest.mark.parametrize("id", [5, ["a"], {}], ids=repr)
+def test_conversation_item_id_must_be_a_string(client, id):
+    with pytest.raises(openai.BadRequestError, match=re.escape(f"expected a string, but got {id}")):
+        client.conversations.create(items=[{"type": "item_reference", "id": id}])
+    with pytest.raises(openai.BadRequestError, match="nvalid type for"):
+        client.responses.create(model="m", input=[{"type": "item_reference", "id": id}])
 
 
 def test_conversation_item_belongs_to_one_conversation(client):
@@ -19401,8 +19926,19 @@ def test_websocket_uses_the_rules_of_http(openai_mock, client_kind):
         ({}, 400, "invalid_value", "None"),
         (says("Hi", previous_response_id=UNKNOWN_ID), 400, "previous_response_not_found", UNKNOWN_ID),
         (says("Hi", conversation=UNKNOWN_ID), 404, None, UNKNOWN_ID),
+        (says([CALL_ITEM]), 400, None, "No tool output found for function call call_1."),
+        (says([{"type": "item_reference", "id": UNKNOWN_ID}]), 404, None, UNKNOWN_ID),
     ],
-    ids=["not JSON", "not an object", "unknown type", "no type", "unknown response", "unknown conversation"],
+    ids=[
+        "not JSON",
+        "not an object",
+        "unknown type",
+        "no type",
+        "unknown response",
+        "unknown conversation",
+        "unanswered call",
+        "unknown item",
+    ],
 )
 def test_websocket_continues_after_an_invalid_message(openai_mock, client_kind, message, status, code, expected):
     openai_mock.responses.connect.response = ["I am still here."]  # a rejected message uses no step
