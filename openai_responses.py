@@ -7253,7 +7253,7 @@ class _ResponsesSession(_SocketSession):
         """
         target = steer["previous_response_id"]
         response = message.call.store["responses"][target]
-        required = [_build_tool_output_stub(item) for item in response["output"] if "call_id" in item]
+        required = [_build_tool_output_stub(item) for item in response["output"] if _needs_output(item)]
         if required:
             self._queue_input(target, items)
             return [_steer_event("pending", steer, reason="waiting_for_required_input", required_input=required)]
@@ -7338,9 +7338,11 @@ def _steer_event(name: str, steer: _JSON, **fields: Any) -> _JSON:
 
 def _build_tool_output_stub(item: Mapping[str, Any]) -> _JSON:
     """Return the fields of the output of a tool call that are known before the client sends it."""
-    stub = {"type": f"{item['type']}_output", "call_id": item["call_id"]}
+    stub = {"type": _TOOL_CALL_TYPES[item["type"]].output_types[0], "call_id": item["call_id"]}
     if item["type"] == "function_call":
         stub["name"] = item["name"]
+    elif item["type"] == "tool_search_call":
+        stub["execution"] = "client"
     return stub
 
 

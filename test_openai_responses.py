@@ -14576,6 +14576,25 @@ def test_steering_is_pending_until_tool_outputs_arrive(openai_mock, client_kind)
     assert output["name"] == "f"
 
 
+@requires("responses.connect", "tool_search_call")
+@requires_steering
+def test_steering_waits_for_outputs_of_the_calls_that_the_client_answers(openai_mock):
+    hosted_shell_call = {
+        "type": "shell_call",
+        "call_id": "call_2",
+        "environment": {"type": "container_reference", "container_id": "cntr_1"},
+    }
+    openai_mock.responses.connect.response = {"output": [TOOL_SEARCH_CALL, hosted_shell_call]}
+    with sdk().responses.connect() as connection:
+        connection._connection.send(json.dumps(says("Hi")))
+        created = json.loads(connection.recv_bytes())
+        steer = {"type": "response.steer", "previous_response_id": created["response"]["id"], "input": "Hurry."}
+        connection._connection.send(json.dumps(steer))
+        pending = run_coroutine("sync", receive_until(connection, ["response.steer.pending"]))[-1]
+    valid("responses.ResponsesServerEvent", pending)
+    assert pending["required_input"] == [{"type": "tool_search_output", "call_id": "call_1", "execution": "client"}]
+
+
 @requires("beta.responses.connect", "responses.connect")
 @requires_injection
 def test_injected_outputs_are_input_of_the_next_response(openai_mock, client_kind):
