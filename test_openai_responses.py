@@ -24133,6 +24133,55 @@ async def test_openai_agents_hands_off_to_another_agent(make_agent, run_agent, e
     assert result.last_agent.name == "Spanish"
 
 
+# Two turns of a model that reasons: a call and an answer, then another answer.
+REASONING_STEPS = [
+    reasoning("Look it up.") + tool_call("get_weather", city="Tokyo"),
+    reasoning("Sunny.") + "It is sunny in Tokyo.",
+    reasoning("Be polite.") + "You're welcome.",
+]
+
+
+@pytest.fixture
+def reasoning_steps(openai_mock, fake_api_key):
+    """Return the endpoint with answers that begin with reasoning. At the end, none of its requests was rejected."""
+    endpoint = openai_mock.responses.create
+    endpoint.response = REASONING_STEPS
+    yield endpoint
+    assert [request.status for request in endpoint.requests] == [200, 200, 200]
+
+
+@strict_mark
+@pytest.mark.parametrize("store", [None, False], ids=["stored", "not stored"])
+@pytest.mark.parametrize("memory", ["SQLiteSession", "OpenAIConversationsSession", "conversation"])
+async def test_openai_agents_remembers_reasoning(reasoning_steps, agents, weather_agent, memory, store):
+    settings = agents.ModelSettings(store=store)
+    agent = weather_agent.clone(model_settings=settings)
+    if memory == "conversation":
+        params = {"conversation_id": sdk().conversations.create().id}
+    else:
+        arguments = ["session"] if memory == "SQLiteSession" else []
+        params = {"session": getattr(agents, memory)(*arguments)}
+    await agents.Runner.run(agent, "What is the weather in Tokyo?", **params)
+    result = await agents.Runner.run(agent, "Thanks", **params)
+    assert result.final_output == "You're welcome."
+
+
+@strict_mark
+@pytest.mark.parametrize("store", [None, False], ids=["stored", "not stored"])
+async def test_openai_agents_sends_reasoning_back(reasoning_steps, agents, weather_agent, store):
+    agent = weather_agent.clone(model_settings=agents.ModelSettings(store=store))
+    first = await agents.Runner.run(agent, "What is the weather in Tokyo?")
+    result = await agents.Runner.run(agent, [*first.to_input_list(), {"role": "user", "content": "Thanks"}])
+    assert result.final_output == "You're welcome."
+
+
+@strict_mark
+async def test_openai_agents_continues_a_response_with_reasoning(reasoning_steps, agents, weather_agent):
+    first = await agents.Runner.run(weather_agent, "What is the weather in Tokyo?", auto_previous_response_id=True)
+    result = await agents.Runner.run(weather_agent, "Thanks", previous_response_id=first.last_response_id)
+    assert result.final_output == "You're welcome."
+
+
 async def test_openai_agents_returns_the_set_structured_output(make_agent, run_agent, endpoint, streaming):
     endpoint.response = KYOTO
     result, _ = await run_agent(make_agent(output_type=Town), "Tell me of Kyoto", streaming)
@@ -24257,6 +24306,34 @@ async def test_langchain_runs_the_tool_loop(make_chat_model, get_weather, cities
     assert len(endpoint.requests) == 2
 
 
+@strict_mark
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"output_version": "responses/v1"},
+        {"use_previous_response_id": True},
+        {"store": False, "include": ["reasoning.encrypted_content"]},
+    ],
+    ids=["default", "responses/v1", "previous response", "not stored"],
+)
+async def test_langchain_sends_reasoning_back(reasoning_steps, langchain_openai, get_weather, settings, streaming):
+    from langchain_core.messages import HumanMessage
+    from langchain_core.tools import tool
+
+    weather_tool = tool(get_weather)
+    model = langchain_openai.ChatOpenAI(model="gpt-5", use_responses_api=True, **settings).bind_tools([weather_tool])
+    messages = [HumanMessage("What is the weather in Tokyo?")]
+    for _ in REASONING_STEPS:
+        if streaming:
+            answer = functools.reduce(operator.add, await stream_chunks(model, messages, asynchronous=True))
+        else:
+            answer = await invoke(model, messages, asynchronous=True)
+        results = [weather_tool.invoke(call) for call in answer.tool_calls]
+        messages += [answer, *(results or [HumanMessage("Thanks")])]
+    assert message_text(answer) == "You're welcome."
+
+
 @pytest.mark.parametrize("method", ["json_schema", "json_mode", pytest.param("json_schema", marks=strict_mark)])
 async def test_langchain_returns_the_set_structured_output(make_chat_model, endpoint, asynchronous, method):
     endpoint.response = KYOTO
@@ -24351,6 +24428,25 @@ async def test_pydantic_ai_runs_the_tool_loop(
     assert output == "It is sunny in Tokyo."
     assert cities == ["Tokyo"]
     openai_mock.assert_all_used()
+
+
+@strict_mark
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"openai_send_reasoning_ids": False},
+        {"openai_previous_response_id": "auto"},
+        {"openai_store": False},
+    ],
+    ids=["default", "without ids", "previous response", "not stored"],
+)
+async def test_pydantic_ai_sends_reasoning_back(reasoning_steps, pydantic_ai, get_weather, settings):
+    agent = pydantic_ai.Agent("openai-responses:gpt-5", model_settings=settings)
+    agent.tool_plain(get_weather)
+    first = await agent.run("What is the weather in Tokyo?")
+    result = await agent.run("Thanks", message_history=first.all_messages())
+    assert result.output == "You're welcome."
 
 
 @pytest.fixture(params=["output tool", "native"])
