@@ -26,6 +26,7 @@ import random
 import re
 import runpy
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -17803,64 +17804,67 @@ def test_repr_of_a_realtime_message_has_its_type(openai_mock, client_kind):
 # ======================================================================================================================
 
 
-HAS_UVICORN = importlib.util.find_spec("uvicorn") is not None  # what listens; all else here goes without a socket
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .ci/run installs `openai` of npm
-HAS_NODE = shutil.which("node") is not None and (NODE_PACKAGES / "openai").exists()
-
-
-def server_client(app, key=API_KEY, base_url="http://mock/v1", **options):
-    """A client of a mock that is served, without a socket."""
-    http = HTTP_LIB.AsyncClient(transport=HTTP_LIB.ASGITransport(app=app))
-    return openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, **options)
+def server_client(app, key=API_KEY, **options):
+    """Return a client of a mock that is served as an ASGI application, without a socket."""
+    http_client = HTTP_LIB.AsyncClient(transport=HTTP_LIB.ASGITransport(app=app))
+    return openai.AsyncOpenAI(api_key=key, base_url="http://mock/v1", http_client=http_client, **options)
 
 
 async def server_chat_text(app, text="Hi", key=API_KEY, **body_fields):
+    """Return the text that a served mock answers to a message."""
     body = {"model": "m", "messages": [{"role": "user", "content": text}]} | body_fields
-    return (await server_client(app, key).chat.completions.create(**body)).choices[0].message.content
+    completion = await server_client(app, key).chat.completions.create(**body)
+    return completion.choices[0].message.content
 
 
-async def control_request(app, method, path, value=..., key=""):
-    """Status and answer of the control plane."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    sent = {} if value is ... else {"content": json.dumps(value)}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
-        response = await http.request(method, f"http://mock/_mock/{path}", headers=headers, **sent)
-    return response.status_code, response.json()
+async def server_request(app, method, path, **options):
+    """Send a request to a served mock, and return the response."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http_client:
+        return await http_client.request(method, path, **options)
 
 
 def asgi_scope(path, scope_type="http", method="POST", headers=(), **scope_fields):
-    header_pairs = [(name.encode(), value.encode()) for name, value in dict(headers).items()]
+    """Return the scope of a request or of a WebSocket connection, as an ASGI server passes it to an application."""
     return {
         "type": scope_type,
         "method": method,
         "path": path,
         "query_string": b"",
-        "headers": header_pairs,
+        "headers": [(name.encode(), value.encode()) for name, value in dict(headers).items()],
         **scope_fields,
     }
 
 
 async def run_asgi_app(app, scope, *messages, until=None):
-    """What an application sends to a client that says these messages, and then leaves, when it has seen enough."""
-    sent, batch_results, pending = [], asyncio.Event(), list(messages)
+    """Return what an application sends to a client that sends messages and then disconnects.
+
+    until: a function of the list of sent messages. The client disconnects when it returns True; without it, after the
+        last message.
+    """
+    sent = []
+    client_is_done = asyncio.Event()
+    pending = list(messages)
+    if until is None:
+        client_is_done.set()
 
     async def receive():
         if pending:
             return pending.pop(0)
-        await (batch_results.wait() if until else asyncio.sleep(0))
-        return {"type": f"{scope['type'].replace('lifespan', 'http')}.disconnect"}
+        await asyncio.sleep(0)
+        await client_is_done.wait()
+        return {"type": f"{scope['type']}.disconnect"}
 
     async def send(message):
         sent.append(message)
         if until and until(sent):
-            batch_results.set()
+            client_is_done.set()
 
     await asyncio.wait_for(app(scope, receive, send), 10)
     return sent
 
 
 def json_request_body(value):
+    """Return the message that holds the whole body of a request."""
     return {"type": "http.request", "body": json.dumps(value).encode()}
 
 
@@ -17869,10 +17873,8 @@ def json_request_body(value):
 )
 async def test_server_accepts_each_form_of_a_path(path):
     app = OpenAIMock()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://elsewhere:8000") as http:
-        answer = await http.post(
-            f"{path}/chat/completions?api-version=1", json=CHAT_REQUEST, headers={"api-key": API_KEY}
-        )
+    url = f"{path}/chat/completions?api-version=1"
+    answer = await server_request(app, "POST", url, json=CHAT_REQUEST, headers={"api-key": API_KEY})
     assert answer.status_code == 200
     assert answer.headers["x-request-id"]
     assert answer.json()["model"] == "gpt-4o"
@@ -17880,14 +17882,28 @@ async def test_server_accepts_each_form_of_a_path(path):
     assert app.requests[0].query == {"api-version": "1"}
 
 
-async def test_server_mounted_below_a_path_decodes_quoted_ids():
-    scope = asgi_scope("/apps/ai/v1/models/a/b", method="GET", root_path="/apps/ai")
-    for raw_path, status in ((b"/apps/ai/v1/models/ft%3Aa%2Fb", 404), (None, 404)):
-        app = OpenAIMock()
-        start, body = await run_asgi_app(app, scope | {"raw_path": raw_path}, {"type": "http.request"})
-        assert start["status"] == status
-        assert (b"ft:a/b" in body["body"]) is bool(raw_path)
-        app.mistakes.clear()  # without the quotes, it is an unknown path
+async def test_server_accepts_any_host_name():
+    transport = httpx.ASGITransport(app=OpenAIMock())
+    async with httpx.AsyncClient(transport=transport, base_url="http://elsewhere:8000") as http_client:
+        answer = await http_client.get("/v1/models")
+    assert answer.status_code == 200
+
+
+async def test_mounted_server_decodes_a_quoted_id_in_the_raw_path():
+    raw_path = b"/apps/ai/v1/models/ft%3Aa%2Fb"
+    scope = asgi_scope("/apps/ai/v1/models/ft:a/b", method="GET", root_path="/apps/ai", raw_path=raw_path)
+    start, body = await run_asgi_app(OpenAIMock(), scope, {"type": "http.request"})
+    assert start["status"] == 404
+    assert json.loads(body["body"])["error"]["message"] == "The model 'ft:a/b' does not exist"
+
+
+async def test_mounted_server_without_a_raw_path_reads_a_slash_as_a_separator():
+    app = OpenAIMock()
+    scope = asgi_scope("/apps/ai/v1/models/ft:a/b", method="GET", root_path="/apps/ai", raw_path=None)
+    start, body = await run_asgi_app(app, scope, {"type": "http.request"})
+    assert start["status"] == 404
+    assert "the API has no endpoint GET /models/ft%3Aa/b." in json.loads(body["body"])["error"]["message"]
+    app.mistakes.clear()
 
 
 async def test_server_with_custom_base_url_answers():
@@ -17906,182 +17922,351 @@ async def test_server_streams_match_in_process_streams(name):
 
 
 async def test_server_sends_events_as_generated_and_stops_on_disconnect():
-    close_log, app = [], OpenAIMock()
+    app = OpenAIMock()
+    closed_after = []
 
     def events(request):
         try:
             for number in itertools.count():
                 yield {"type": "response.output_text.delta", "delta": str(number)}
         finally:
-            close_log.append(number)
+            closed_after.append(number)
 
     app.responses.create.response = events
-    sent = await run_asgi_app(
-        app,
-        asgi_scope("/v1/responses"),
-        json_request_body(INPUT_REQUEST | {"stream": True}),
-        until=lambda sent: len(sent) > 5,
-    )
-    assert close_log
+    body = json_request_body(INPUT_REQUEST | {"stream": True})
+    sent = await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 5)
+    assert len(closed_after) == 1
+    assert closed_after[0] < 20
     assert len(sent) < 20
     assert b'"delta":"0"' in sent[1]["body"]
     assert sent[1]["more_body"]
 
 
-async def test_each_key_gets_a_copy_of_the_server_mock():
+# ---- a mock for each API key -----------------------------------------------------------------------------------------
+
+
+async def test_each_key_of_the_server_starts_with_the_first_step():
     app = OpenAIMock()
     app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="a") == "first"
+    assert await server_chat_text(app, key="b") == "first"
+    assert await server_chat_text(app, key="a") == "second"
+    assert await server_chat_text(app, key="b") == "second"
+
+
+async def test_each_key_of_the_server_has_the_rules_of_the_server_mock():
+    app = OpenAIMock()
     app.chat.completions.create.when("weather").response = "sunny"
-    app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
-    assert [await server_chat_text(app, key=key) for key in "abab"] == ["first", "first", "second", "second"]
     assert await server_chat_text(app, "the weather?", "a") == "sunny"
+    assert await server_chat_text(app, "the weather?", "b") == "sunny"
+
+
+async def test_each_key_of_the_server_has_its_own_copy_of_the_state():
+    app = OpenAIMock()
+    app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
     await server_client(app, "a").files.delete("file-1")
-    assert not (await server_client(app, "a").files.list()).data
-    assert (await server_client(app, "b").files.list()).data
+    assert (await server_client(app, "a").files.list()).data == []
+    assert [file.id for file in (await server_client(app, "b").files.list()).data] == ["file-1"]
+    assert list(app.state["files"]) == ["file-1"]
+
+
+async def test_response_of_one_key_of_the_server_does_not_apply_to_another_key():
+    app = OpenAIMock()
     app.for_key("a").responses.create.response = "of a"
-    texts = [(await server_client(app, key).responses.create(**INPUT_REQUEST)).output_text for key in "ab"]
-    assert texts == ["of a", openai_responses._DEFAULT_TEXT]
-    assert len(app.for_key("b").requests) == 4
+    response_of_a = await server_client(app, "a").responses.create(**INPUT_REQUEST)
+    response_of_b = await server_client(app, "b").responses.create(**INPUT_REQUEST)
+    assert response_of_a.output_text == "of a"
+    assert response_of_b.output_text == openai_responses._DEFAULT_TEXT
+
+
+async def test_server_mock_records_the_requests_of_every_key():
+    app = OpenAIMock()
+    await server_chat_text(app, "one", key="a")
+    await server_chat_text(app, "two", key="b")
+    await server_chat_text(app, "three", key="b")
+    assert [record["messages"][0]["content"] for record in app.for_key("a").requests] == ["one"]
+    assert [record["messages"][0]["content"] for record in app.for_key("b").requests] == ["two", "three"]
+    assert [record["messages"][0]["content"] for record in app.requests] == ["one", "two", "three"]
     assert app.for_key("").requests == app.requests
-    assert len(app.requests) == 10
 
 
-async def test_server_responses_apply_to_every_key():
+async def test_response_set_on_the_server_mock_applies_to_keys_that_have_called():
     app = OpenAIMock()
     create = app.chat.completions.create
     assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
-    create.response, rule = ["one", "two"], create.when("weather")
-    rule.response = "sunny"
-    with pytest.raises(AssertionError, match="2 steps left"):
-        app.assert_all_used()
-    assert [await server_chat_text(app, text, "a") for text in ("Hi", "Hi", "weather")] == ["one", "two", "sunny"]
-    app.assert_all_used()
-    assert rule.call_count == 1
-    assert create.call_count == 4
-    rule.remove()
+    create.response = ["one", "two"]
+    assert await server_chat_text(app, key="a") == "one"
+    assert await server_chat_text(app, key="a") == "two"
+    assert create.call_count == 3
     del create.response
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+async def test_rule_set_on_the_server_mock_applies_to_keys_that_have_called():
+    app = OpenAIMock()
+    await server_chat_text(app, key="a")
+    rule = app.chat.completions.create.when("weather")
+    rule.response = "sunny"
+    assert await server_chat_text(app, "weather", "a") == "sunny"
+    assert rule.call_count == 1
+    rule.remove()
     assert await server_chat_text(app, "weather", "a") == openai_responses._DEFAULT_TEXT
 
 
-async def test_server_limits_bound_keys_and_records():
-    app = OpenAIMock(limits={"keys": 2, "records": 3})
-    for key in "abcb":
-        await server_chat_text(app, key=key)
-    assert [*app._key_mocks] == ["c", "b"]
-    assert len(app.requests) == 3
-    for _ in range(4):
-        await server_chat_text(app, key="b")
+async def test_assert_all_used_of_the_server_mock_counts_the_calls_of_each_key():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["one", "two"]
+    app.chat.completions.create.when("weather").response = "sunny"
+    with pytest.raises(AssertionError, match="2 steps left") as raised:
+        app.assert_all_used()
+    assert "when('weather') was never hit" in str(raised.value)
+    await server_chat_text(app, "Hi", "a")
+    await server_chat_text(app, "Hi", "a")
+    with pytest.raises(AssertionError, match=r"when\('weather'\) was never hit"):
+        app.assert_all_used()
+    await server_chat_text(app, "weather", "a")
+    app.assert_all_used()
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+async def test_server_drops_the_least_recently_used_key_beyond_the_limit():
+    app = OpenAIMock(limits={"keys": 2})
+    app.chat.completions.create.response = ["first", "second", "third"]
+    texts = [await server_chat_text(app, key=key) for key in ["a", "b", "a", "c"]]
+    assert texts == ["first", "first", "second", "first"]
+    assert [*app._key_mocks] == ["a", "c"]
+    assert await server_chat_text(app, key="a") == "third"
+    assert await server_chat_text(app, key="b") == "first"
+
+
+async def test_server_drops_the_oldest_records_beyond_the_limit():
+    app = OpenAIMock(limits={"records": 3})
+    for text in ["1", "2", "3", "4"]:
+        await server_chat_text(app, text, key="b")
     key_mock = app.for_key("b")
-    assert (
-        len(key_mock.requests) == key_mock.chat.completions.create.route.call_count == len(key_mock.router.calls) == 3
-    )
-    shared = OpenAIMock(limits={"keys": 0})
-    await server_chat_text(shared)
-    assert shared.for_key(API_KEY) is shared
-    assert shared.chat.completions.create.route.called
-    for limits in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
-        with pytest.raises(ValueError) as rejected_limits:
-            OpenAIMock(limits=limits)
-        assert next(iter(limits)) in str(rejected_limits.value)
-        assert "records" in str(rejected_limits.value)
+    assert [record["messages"][0]["content"] for record in key_mock.requests] == ["2", "3", "4"]
+    assert [record["messages"][0]["content"] for record in app.requests] == ["2", "3", "4"]
+    assert key_mock.chat.completions.create.route.call_count == 3
+    assert len(key_mock.router.calls) == 3
 
 
-async def test_oversized_body_is_rejected_and_incomplete_body_is_ignored():
-    app = OpenAIMock(limits={"body": 100})
-    error = await failing_async(openai.APIStatusError, server_chat_text(app, "x" * 100))
-    assert error.status_code == 413
-    assert "100 bytes" in error.message
-    assert not app.requests
-    incomplete = {"type": "http.request", "body": b"{", "more_body": True}
-    assert await run_asgi_app(app, asgi_scope("/v1/responses"), incomplete) == []
-    assert not app.requests
-
-
-async def failing_async(error, awaitable):
-    with pytest.raises(error) as raised:
-        await awaitable
-    return raised.value
-
-
-def raise_bug(request):
-    raise NameError("a bug of the test")
+async def test_keys_share_the_server_mock_with_a_limit_of_no_keys():
+    app = OpenAIMock(limits={"keys": 0})
+    await server_chat_text(app)
+    assert app.for_key(API_KEY) is app
+    assert app.chat.completions.create.route.called
 
 
 @pytest.mark.parametrize(
-    "value, settings, said",
-    [
-        (["only one"], {}, "called twice"),
-        (raise_bug, {}, "a bug of the test"),
-        (lambda request: 1, {}, "cannot be 1"),
-        (..., {"only_scripted": True}, "only_scripted"),
-    ],
+    "limits, name", [({"kyes": 1}, "kyes"), ({"keys": -1}, "keys"), ({"body": "1 MB"}, "body")], ids=str
 )
-async def test_mistake_in_the_test_is_reported_without_retries(value, settings, said, caplog):
-    app = OpenAIMock(**settings)
-    app.chat.completions.create.response = value
-    if value == ["only one"]:
+def test_invalid_limit_is_rejected_with_the_available_names(limits, name):
+    with pytest.raises(ValueError, match=name) as raised:
+        OpenAIMock(limits=limits)
+    assert "records" in str(raised.value)
+
+
+async def test_server_accepts_a_body_of_the_size_limit():
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content)})
+    answer = await server_request(app, "POST", "/v1/chat/completions", content=content)
+    assert answer.status_code == 200
+    assert app.requests[0].body == CHAT_REQUEST
+
+
+async def test_server_rejects_a_body_one_byte_above_the_size_limit():
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content) - 1})
+    answer = await server_request(app, "POST", "/v1/chat/completions", content=content)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["message"] == f"The body of the request is larger than {len(content) - 1} bytes."
+    assert app.requests == []
+
+
+@pytest.mark.parametrize("excess, status", [(0, 200), (1, 413)])
+async def test_size_limit_applies_to_the_sum_of_the_pieces_of_a_body(excess, status):
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content) - excess})
+    first = {"type": "http.request", "body": content[:5], "more_body": True}
+    last = {"type": "http.request", "body": content[5:]}
+    start, _ = await run_asgi_app(app, asgi_scope("/v1/chat/completions"), first, last)
+    assert start["status"] == status
+
+
+async def test_oversized_body_is_not_retried():
+    app = OpenAIMock(limits={"body": 100})
+    with pytest.raises(openai.APIStatusError, match="larger than 100 bytes") as raised:
+        await server_chat_text(app, "x" * 100)
+    assert raised.value.status_code == 413
+    assert raised.value.response.headers["x-should-retry"] == "false"
+    assert app.requests == []
+
+
+async def test_incomplete_body_is_ignored():
+    app = OpenAIMock()
+    incomplete = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await run_asgi_app(app, asgi_scope("/v1/responses"), incomplete) == []
+    assert app.requests == []
+
+
+# ---- mistakes and faults ---------------------------------------------------------------------------------------------
+
+
+def raise_bug(request):
+    """Raise an exception that is not a network fault, as a callable of the test with a bug."""
+    raise NameError("a bug of the test")
+
+
+async def test_call_after_the_last_step_is_reported_by_the_server_without_retries():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["only one"]
+    await server_chat_text(app)
+    with pytest.raises(openai.InternalServerError, match="called twice") as raised:
         await server_chat_text(app)
-    error = await failing_async(openai.InternalServerError, server_chat_text(app))
-    assert said in error.message
-    assert error.type == "mock_error"
-    assert app.requests[-1].attempt == 0
-    assert bool(caplog.records) is callable(value)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0, 0]
+    app.mistakes.clear()
+
+
+@pytest.mark.parametrize(
+    "response, message", [(raise_bug, "a bug of the test"), (lambda request: 1, "cannot be 1")], ids=["raises", "int"]
+)
+async def test_mistake_in_a_callable_is_logged_by_the_server_and_not_retried(response, message, caplog):
+    app = OpenAIMock()
+    app.chat.completions.create.response = response
+    with pytest.raises(openai.InternalServerError, match=message) as raised:
+        await server_chat_text(app)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert message in caplog.text
+    app.mistakes.clear()
+
+
+async def test_call_without_a_response_is_reported_by_the_server_without_a_log_entry(caplog):
+    app = OpenAIMock(only_scripted=True)
+    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+        await server_chat_text(app)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0]
+    assert caplog.records == []
+    app.mistakes.clear()
+
+
+async def test_mistake_over_the_server_is_kept():
+    app = OpenAIMock(only_scripted=True)
+    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+        await server_client(app).responses.create(**INPUT_REQUEST)
+    assert raised.value.status_code == 500
+    assert [str(mistake.error) for mistake in app.mistakes] == [
+        "responses.create was called, but nothing is set for it (only_scripted=True)"
+    ]
     app.mistakes.clear()
 
 
 async def test_generation_error_is_reported_by_the_server_as_a_mistake():
     app = OpenAIMock()
-    error = await failing_async(
-        openai.InternalServerError, server_chat_text(app, response_format=formats(NOT_STRING)[0])
-    )
-    assert error.type == "mock_error"
-    assert "'not' at properties.x" in error.message
+    response_format, _ = formats(NOT_STRING)
+    with pytest.raises(openai.InternalServerError, match=r"'not' at properties\.x") as raised:
+        await server_chat_text(app, response_format=response_format)
+    assert raised.value.type == "mock_error"
     assert len(app.requests) == 1
     app.mistakes.clear()
 
 
 async def test_unknown_path_returns_404_with_the_closest_endpoint():
     app = OpenAIMock()
-    error = await failing_async(openai.NotFoundError, server_client(app).get("/chat/completion", cast_to=object))
-    assert "Closest" in error.message
+    with pytest.raises(openai.NotFoundError, match="Closest: 'POST /chat/completions'"):
+        await server_client(app).post("/chat/completion", cast_to=object)
     app.mistakes.clear()
 
 
-async def test_server_errors_are_retried_and_faults_break_the_connection(monkeypatch):
+async def test_server_error_and_network_fault_are_retried_by_the_client(monkeypatch):
     monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0)  # the SDK's pause after a broken connection
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), httpx.ConnectError, "Here I am."]
-    assert await server_chat_text_with_retries(app) == "Here I am."
+    assert await complete_with(server_client(app, max_retries=3)) == "Here I am."
+    assert [record.attempt for record in app.requests] == [0, 1, 2]
+
+
+async def test_fault_of_a_stream_breaks_the_connection_of_the_server():
+    app = OpenAIMock()
     app.responses.create.response = streamed("Hello there", fail_after=3)
     body = json_request_body(INPUT_REQUEST | {"stream": True})
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.RemoteProtocolError, match="the mock broke off the stream"):
         await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 9)
 
 
-async def server_chat_text_with_retries(app):
-    return (await server_client(app, max_retries=3).chat.completions.create(**CHAT_REQUEST)).choices[0].message.content
+# ---- browsers and the start of the server ----------------------------------------------------------------------------
 
 
-async def test_pages_of_any_origin_may_call_the_api_but_not_the_control_plane():
-    app, request_headers = OpenAIMock(), {"origin": "http://page", "access-control-request-headers": "authorization"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http:
-        for method, path, allowed in (("OPTIONS", "/v1/responses", True), ("GET", "/_mock/health", False)):
-            headers = (await http.request(method, path, headers=request_headers)).headers
-            assert ("access-control-allow-origin" in headers) is allowed
-            assert headers.get("access-control-allow-headers", "authorization") == "authorization"
-        assert "access-control-allow-origin" in (await http.get("/v1/models", headers=request_headers)).headers
+CROSS_ORIGIN_HEADERS = {"origin": "http://page", "access-control-request-headers": "authorization"}
+
+
+async def test_preflight_request_of_any_origin_is_allowed():
+    app = OpenAIMock()
+    answer = await server_request(app, "OPTIONS", "/v1/responses", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "*"
+    assert answer.headers["access-control-allow-headers"] == "authorization"
+    assert app.requests == []
+
+
+async def test_page_of_any_origin_may_read_a_response():
+    answer = await server_request(OpenAIMock(), "GET", "/v1/models", headers={"origin": "http://page"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-expose-headers"] == "*"
+
+
+async def test_response_to_a_request_without_an_origin_has_no_cors_headers():
+    answer = await server_request(OpenAIMock(), "GET", "/v1/models")
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_page_of_another_origin_may_not_read_the_control_plane():
+    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-headers" not in answer.headers
+
+
+async def test_preflight_request_to_the_control_plane_is_not_allowed():
+    answer = await server_request(OpenAIMock(), "OPTIONS", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 404
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_lifespan_is_answered():
-    stages = [{"type": f"lifespan.{stage}"} for stage in ("startup", "shutdown")]
-    sent = await run_asgi_app(OpenAIMock(), {"type": "lifespan"}, *stages)
+    startup = {"type": "lifespan.startup"}
+    shutdown = {"type": "lifespan.shutdown"}
+    sent = await run_asgi_app(OpenAIMock(), {"type": "lifespan"}, startup, shutdown)
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 # ---- the control plane -----------------------------------------------------------------------------------------------
 
+
 CHAT_RESPONSE_PATH = f"responses/{CHAT_CREATE}"
 CHAT_RULES_PATH = f"rules/{CHAT_CREATE}"
+
+
+async def control_request(app, method, path, value=..., key=""):
+    """Send a request to the control plane, and return the status and the JSON of the answer.
+
+    value: the body as JSON, without one if it is `...`.
+    """
+    options = {}
+    if key:
+        options["headers"] = {"authorization": f"Bearer {key}"}
+    if value is not ...:
+        options["content"] = json.dumps(value)
+    response = await server_request(app, method, f"/_mock/{path}", **options)
+    return response.status_code, response.json()
+
+
 JSON_RESPONSE_FORMS = [
     ("Hi", "Hi"),
     ({"choices": [{"message": {"content": "Hi"}}]}, {"choices": [{"message": {"content": "Hi"}}]}),
@@ -18099,41 +18284,58 @@ JSON_RESPONSE_FORMS = [
 ]
 
 
-@pytest.mark.parametrize("said, value", JSON_RESPONSE_FORMS)
-async def test_control_plane_sets_returns_and_deletes_a_response(said, value):
+@pytest.mark.parametrize("json_form, response", JSON_RESPONSE_FORMS, ids=str)
+async def test_control_plane_sets_a_response_by_its_json_form(json_form, response):
     app = OpenAIMock()
-    assert await control_request(app, "PUT", CHAT_RESPONSE_PATH, said) == (200, said)
-    assert app.chat.completions.create.response == value
-    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, said)
-    assert await control_request(app, "GET", "responses") == (200, {CHAT_CREATE: said})
+    assert await control_request(app, "PUT", CHAT_RESPONSE_PATH, json_form) == (200, json_form)
+    assert app.chat.completions.create.response == response
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, json_form)
+    assert await control_request(app, "GET", "responses") == (200, {CHAT_CREATE: json_form})
+
+
+async def test_control_plane_deletes_a_response():
+    app = OpenAIMock()
+    app.chat.completions.create.response = "Hi"
     assert await control_request(app, "DELETE", CHAT_RESPONSE_PATH) == (200, None)
     assert app.chat.completions.create.response is None
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, None)
     assert await control_request(app, "GET", "responses") == (200, {})
 
 
-@pytest.mark.parametrize(
-    "name, said, call",
-    [
-        ("audio.speech.create", {"$bytes": "aGk="}, lambda c: c.audio.speech.create(model="m", voice="v", input="Hi")),
-        ("chat.completions.create", {"$error": 404}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
-        (
-            "chat.completions.create",
-            {"$error": {"status": 418, "message": "tea"}},
-            lambda c: c.chat.completions.create(**CHAT_REQUEST),
-        ),
-        ("chat.completions.create", {"$timeout": {}}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
-    ],
-)
-async def test_control_plane_sets_bytes_errors_and_faults(name, said, call):
+async def test_control_plane_sets_bytes_as_base64():
     app = OpenAIMock()
-    assert (await control_request(app, "PUT", f"responses/{name}", said))[0] == 200
-    try:
-        assert (await call(server_client(app, max_retries=0))).content == b"hi"
-    except openai.APIStatusError as raised:
-        assert raised.status_code in (404, 418)
-    except openai.APIConnectionError:
-        assert said == {"$timeout": {}}
-    assert lookup(app, name).call_count == 1
+    status, _ = await control_request(app, "PUT", "responses/audio.speech.create", {"$bytes": "aGk="})
+    speech = await server_client(app).audio.speech.create(model="m", voice="alloy", input="Hi")
+    assert status == 200
+    assert speech.content == b"hi"
+    assert app.audio.speech.create.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "json_form, status, message",
+    [
+        ({"$error": 404}, 404, "The requested resource does not exist."),
+        ({"$error": {"status": 418, "message": "tea"}}, 418, "tea"),
+    ],
+    ids=["status", "status and message"],
+)
+async def test_control_plane_sets_an_error(json_form, status, message):
+    app = OpenAIMock()
+    control_status, _ = await control_request(app, "PUT", CHAT_RESPONSE_PATH, json_form)
+    with pytest.raises(openai.APIStatusError, match=message) as raised:
+        await complete_with(server_client(app, max_retries=0))
+    assert control_status == 200
+    assert raised.value.status_code == status
+    assert app.chat.completions.create.call_count == 1
+
+
+async def test_control_plane_sets_a_network_fault():
+    app = OpenAIMock()
+    status, _ = await control_request(app, "PUT", CHAT_RESPONSE_PATH, {"$timeout": {}})
+    with pytest.raises(openai.APITimeoutError, match="Request timed out"):
+        await complete_with(server_client(app, max_retries=0))
+    assert status == 200
+    assert app.chat.completions.create.call_count == 1
 
 
 async def test_control_plane_returns_python_values_as_repr():
@@ -18142,66 +18344,163 @@ async def test_control_plane_returns_python_values_as_repr():
     assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, ["Hi", {"$python": repr(refusal("No."))}])
 
 
-async def test_control_plane_sets_counts_and_deletes_rules():
-    app, when = OpenAIMock(), {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
+async def test_control_plane_sets_a_rule_that_answers_and_counts_calls():
+    app = OpenAIMock()
+    when = {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
     assert await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"}) == (200, "sunny")
-    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})  # the same rule
-    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    assert await server_chat_text(app, "The weather?") == "sunny"
+    rule = {"when": when, "response": "sunny", "call_count": 1}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
+
+
+async def test_control_plane_replaces_the_response_of_a_rule_with_equal_conditions():
+    app = OpenAIMock()
+    when = {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})
     assert await server_chat_text(app, "The weather?") == "rainy"
-    status, rules = await control_request(app, "GET", CHAT_RULES_PATH)
-    assert [rule["response"] for rule in rules] == ["rainy", {"$refusal": "No."}]
-    assert [rule["call_count"] for rule in rules] == [1, 0]
-    assert rules[0]["when"] == when
-    assert (await control_request(app, "GET", CHAT_RULES_PATH, key="another"))[1][1]["response"] == {"$refusal": "No."}
-    status, error_response = await control_request(app, "POST", "assert_all_used")
+    rule = {"when": when, "response": "rainy", "call_count": 1}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
+
+
+async def test_control_plane_lists_the_rules_that_a_key_inherits():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    first = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    second = {"when": {"tool_result": True}, "response": {"$refusal": "No."}, "call_count": 0}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [first, second])
+    assert await control_request(app, "GET", CHAT_RULES_PATH, key="another") == (200, [first, second])
+
+
+async def test_control_plane_reports_unused_rules():
+    app = OpenAIMock()
+    rule = {"when": {"tool_result": True}, "response": {"$refusal": "No."}}
+    await control_request(app, "PUT", CHAT_RULES_PATH, rule)
+    status, answer = await control_request(app, "POST", "assert_all_used")
     assert status == 409
-    assert "tool_result=True" in error_response["error"]["message"]
-    await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}})
+    assert "tool_result=True" in answer["error"]["message"]
+
+
+async def test_control_plane_reports_success_if_all_rules_are_used():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await server_chat_text(app, "The weather?")
     assert await control_request(app, "POST", "assert_all_used") == (200, None)
-    await control_request(app, "DELETE", CHAT_RULES_PATH)
+
+
+async def test_control_plane_deletes_one_rule():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": "done"})
+    assert await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}}) == (200, None)
+    remaining = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [remaining])
+
+
+async def test_control_plane_deletes_all_rules_without_a_body():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": "done"})
+    assert await control_request(app, "DELETE", CHAT_RULES_PATH) == (200, None)
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [])
 
 
-async def test_control_plane_filters_requests_and_hides_secrets():
+@pytest.fixture
+async def recorded_app():
+    """Return a mock that has served a chat completion after an error, and an upload with another key."""
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), "Hi"]
     await server_chat_text(app, key="sk-secret-a", temperature=0.5)
     await server_client(app, "sk-secret-b").files.create(file=b"bytes", purpose="assistants")
-    filters = {"": 3, "status=200": 2, f"endpoint={CHAT_CREATE}": 2, "temperature=0.5&attempt=1": 1, "purpose=batch": 0}
-    for query, number in filters.items():
-        status, records = await control_request(app, "GET", f"requests?{query}")
-        assert (status, len(records)) == (200, number), query
-        assert "sk-secret" not in json.dumps(records)
-    assert {"attempt": 1, "answered_by": CHAT_CREATE, "status": 200}.items() <= (
-        (await control_request(app, "GET", "requests?attempt=1"))[1][0].items()
-    )
-    assert len((await control_request(app, "GET", "requests", key="sk-secret-b"))[1]) == 1
-    assert await control_request(app, "DELETE", "requests", key="sk-secret-b") == (200, None)
-    assert not app.for_key("sk-secret-b").requests
-    assert len(app.requests) == 3
-
-
-async def test_control_plane_resets_one_key_or_everything():
-    app = OpenAIMock()
-    app.chat.completions.create.response = ["first", "second"]
-    await control_request(app, "PUT", "responses/responses.create", "of a", key="a")
-    assert [await server_chat_text(app, key="a") for _ in "12"] == ["first", "second"]
-    for key in ("a", "never seen"):
-        assert await control_request(app, "POST", "reset", key=key) == (200, None)
-    assert await server_chat_text(app, key="a") == "first"
-    assert app.for_key("a").responses.create.response is None
-    assert (await control_request(app, "GET", "health"))[1] == {
-        "status": "ok",
-        "version": openai_responses.__version__,
-        "keys": 1,
-    }
-    assert await server_chat_text(app, key="never seen") == "first"
-    await control_request(app, "POST", "reset")
-    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+    return app
 
 
 @pytest.mark.parametrize(
-    "method, path, said, status, words",
+    "query, endpoints",
+    [
+        ("", [CHAT_CREATE, CHAT_CREATE, "files.create"]),
+        ("status=200", [CHAT_CREATE, "files.create"]),
+        (f"endpoint={CHAT_CREATE}", [CHAT_CREATE, CHAT_CREATE]),
+        ("temperature=0.5&attempt=1", [CHAT_CREATE]),
+        ("purpose=assistants", ["files.create"]),
+        ("purpose=batch", []),
+    ],
+)
+async def test_control_plane_filters_requests(recorded_app, query, endpoints):
+    status, records = await control_request(recorded_app, "GET", f"requests?{query}")
+    assert status == 200
+    assert [record["endpoint"] for record in records] == endpoints
+
+
+async def test_control_plane_returns_a_record_as_json(recorded_app):
+    _, (record,) = await control_request(recorded_app, "GET", "requests?attempt=1")
+    assert record.pop("duration") >= 0
+    assert record.pop("headers")["authorization"] == "***"
+    assert record == {
+        "endpoint": CHAT_CREATE,
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "query": {},
+        "params": {},
+        "body": {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5},
+        "attempt": 1,
+        "status": 200,
+        "answered_by": CHAT_CREATE,
+    }
+
+
+async def test_control_plane_hides_api_keys(recorded_app):
+    status, records = await control_request(recorded_app, "GET", "requests")
+    assert status == 200
+    assert "sk-secret" not in json.dumps(records)
+
+
+async def test_control_plane_returns_and_deletes_the_requests_of_one_key(recorded_app):
+    _, records = await control_request(recorded_app, "GET", "requests", key="sk-secret-b")
+    assert [record["endpoint"] for record in records] == ["files.create"]
+    assert await control_request(recorded_app, "DELETE", "requests", key="sk-secret-b") == (200, None)
+    assert recorded_app.for_key("sk-secret-b").requests == []
+    assert len(recorded_app.requests) == 3
+
+
+async def test_control_plane_reset_of_a_key_makes_it_a_copy_again():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    await control_request(app, "PUT", "responses/responses.create", "of a", key="a")
+    assert await server_chat_text(app, key="a") == "first"
+    assert await server_chat_text(app, key="a") == "second"
+    assert await control_request(app, "POST", "reset", key="a") == (200, None)
+    assert await server_chat_text(app, key="a") == "first"
+    assert app.for_key("a").responses.create.response is None
+
+
+async def test_control_plane_reset_of_a_key_keeps_other_keys():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="b") == "first"
+    assert await control_request(app, "POST", "reset", key="a") == (200, None)
+    assert await server_chat_text(app, key="b") == "second"
+
+
+async def test_control_plane_reset_without_a_key_clears_every_key():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="a") == "first"
+    assert await control_request(app, "POST", "reset") == (200, None)
+    assert app.requests == []
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+async def test_control_plane_health_has_version_and_number_of_keys():
+    app = OpenAIMock()
+    await server_chat_text(app, key="a")
+    health = {"status": "ok", "version": openai_responses.__version__, "keys": 1}
+    assert await control_request(app, "GET", "health") == (200, health)
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status, message",
     [
         ("GET", "nothing", ..., 404, "GET /_mock/health"),
         ("POST", CHAT_RESPONSE_PATH, "Hi", 404, "PUT /_mock/responses/{endpoint}"),
@@ -18221,17 +18520,25 @@ async def test_control_plane_resets_one_key_or_everything():
         ("PUT", CHAT_RULES_PATH, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
     ],
 )
-async def test_control_plane_reports_invalid_requests(method, path, said, status, words):
-    actual_status, answer = await control_request(OpenAIMock(), method, path, said)
+async def test_control_plane_reports_invalid_requests(method, path, body, status, message):
+    actual_status, answer = await control_request(OpenAIMock(), method, path, body)
     assert actual_status == status
-    assert words in answer["error"]["message"]
+    assert message in answer["error"]["message"]
 
 
-async def test_oversized_or_incomplete_control_request_is_ignored():
+async def test_oversized_control_request_is_rejected():
     app = OpenAIMock(limits={"body": 10})
-    assert (await control_request(app, "PUT", CHAT_RESPONSE_PATH, "x" * 20))[0] == 413
+    status, answer = await control_request(app, "PUT", CHAT_RESPONSE_PATH, "x" * 20)
+    assert status == 413
+    assert answer["error"]["message"] == "The body of the request is larger than 10 bytes."
+    assert app.chat.completions.create.response is None
+
+
+async def test_incomplete_control_request_is_ignored():
+    app = OpenAIMock()
     scope = asgi_scope(f"/_mock/{CHAT_RESPONSE_PATH}", method="PUT")
-    assert await run_asgi_app(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
+    incomplete = {"type": "http.request", "body": b'"a', "more_body": True}
+    assert await run_asgi_app(app, scope, incomplete) == []
     assert app.chat.completions.create.response is None
 
 
@@ -18239,83 +18546,147 @@ async def test_oversized_or_incomplete_control_request_is_ignored():
 
 
 def websocket_scope(path="/v1/responses", **scope_fields):
+    """Return the scope of a WebSocket connection."""
     return asgi_scope(path, "websocket", "GET", **scope_fields)
 
 
-def websocket_messages(*values):
-    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
-    return [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": text} for text in texts)]
+def websocket_messages(*texts):
+    """Return the messages of a client that connects and sends texts."""
+    messages = [{"type": "websocket.connect"}]
+    messages += [{"type": "websocket.receive", "text": text} for text in texts]
+    return messages
 
 
-def over(sent):
-    return sent[-1]["type"] == "websocket.close" or "response.completed" in str(sent[-1].get("text"))
+def response_is_complete_or_closed(sent):
+    """Return True if the last message closes the connection or completes a response."""
+    last = sent[-1]
+    return last["type"] == "websocket.close" or "response.completed" in last.get("text", "")
 
 
 @requires("responses.connect")
 async def test_server_websocket_uses_the_mock_of_its_key():
     app = OpenAIMock()
     app.for_key("sk-a").responses.create.response = "Hello over there"
-    browser = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
-    scope = websocket_scope(headers=browser, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
-    sent = await run_asgi_app(app, scope, *websocket_messages("no json", says("Hi")), until=over)
+    scope = websocket_scope(headers={"authorization": "Bearer sk-a"})
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, scope, *messages, until=response_is_complete_or_closed)
+    assert sent[0] == {"type": "websocket.accept", "subprotocol": None}
+    assert event_output_text(json.loads(sent[-1]["text"])) == "Hello over there"
+    assert len(app.for_key("sk-a").requests) == 2
+
+
+@requires("responses.connect")
+async def test_server_websocket_reads_the_key_of_a_browser_from_its_subprotocols():
+    app = OpenAIMock()
+    app.for_key("sk-a").responses.create.response = "Hello over there"
+    headers = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
+    scope = websocket_scope(headers=headers, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, scope, *messages, until=response_is_complete_or_closed)
     assert sent[0] == {"type": "websocket.accept", "subprotocol": "realtime"}
-    events = [json.loads(message["text"]) for message in sent[1:]]
-    assert [event["type"] for event in events[:2]] == ["error", "response.created"]
-    assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello over there"
-    assert len(app.for_key("sk-a").requests) == 3
+    assert event_output_text(json.loads(sent[-1]["text"])) == "Hello over there"
+    assert len(app.for_key("sk-a").requests) == 2
     assert "sk-a" not in str([record.headers for record in app.requests])
 
 
 @requires("responses.connect")
+async def test_server_websocket_continues_after_an_invalid_message():
+    app = OpenAIMock()
+    messages = websocket_messages("no json", json.dumps(says("Hi")))
+    _, *sent = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    event_types = [json.loads(message["text"])["type"] for message in sent]
+    assert event_types[:2] == ["error", "response.created"]
+    assert event_types[-1] == "response.completed"
+    assert len(app.requests) == 3
+
+
+@requires("responses.connect")
 @pytest.mark.parametrize("fault, code", [(None, 1011), (4000, 4000)])
-async def test_server_websocket_closes_with_the_set_fault(fault, code):
+async def test_server_websocket_closes_with_the_code_of_the_set_fault(fault, code):
     app = OpenAIMock()
     app.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    sent = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
-    assert len(sent) == 4
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert [message["type"] for message in sent] == [
+        "websocket.accept",
+        "websocket.send",
+        "websocket.send",
+        "websocket.close",
+    ]
     assert sent[-1]["code"] == code
 
 
 def raise_bug_with_long_message(request):
+    """Raise an exception whose message does not fit into a close frame."""
     raise NameError("a bug of the test" + "世" * 50)
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("value", [raise_bug, raise_bug_with_long_message])
-async def test_mistake_closes_the_server_websocket_with_its_message(caplog, value):
+@pytest.mark.parametrize(
+    "response, reason",
+    [(raise_bug, "a bug of the test"), (raise_bug_with_long_message, "a bug of the test" + "世" * 35)],
+    ids=["short", "long"],
+)
+async def test_mistake_closes_the_server_websocket_with_its_message(caplog, response, reason):
     app = OpenAIMock()
-    app.responses.create.response = value
-    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
-    assert last["code"] == 1011
+    app.responses.create.response = response
+    messages = websocket_messages(json.dumps(says("Hi")))
+    *_, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert last == {"type": "websocket.close", "code": 1011, "reason": reason}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a bug of the test" in caplog.text
     app.mistakes.clear()
-    assert "a bug of the test" in last["reason"]
-    assert caplog.records
 
 
 @requires("responses.connect")
 async def test_generation_error_closes_the_server_websocket_with_its_message():
-    message = says("Hi") | {"text": formats(NOT_STRING)[1]}
     app = OpenAIMock()
-    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(message), until=over)
+    _, text_format = formats(NOT_STRING)
+    messages = websocket_messages(json.dumps(says("Hi") | {"text": text_format}))
+    *_, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert last["type"] == "websocket.close"
     assert last["code"] == 1011
-    app.mistakes.clear()
     assert "can't generate a value for a schema with 'not' at properties.x" in last["reason"]
     assert len(last["reason"].encode()) < 124  # what fits into a frame
+    app.mistakes.clear()
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("path, value, status", [("/v1/dance", None, 404), ("/v1/responses", error(429), 429)])
-async def test_server_websocket_handshake_is_rejected_with_the_response(path, value, status):
+async def test_rejected_server_websocket_is_closed_without_the_denial_extension():
     app = OpenAIMock()
-    if value:
-        app.responses.connect.response = value
-    plain = await run_asgi_app(app, websocket_scope(path), *websocket_messages())
-    assert plain == [{"type": "websocket.close"}]
-    denial_scope = websocket_scope(path, extensions={"websocket.http.response": {}})
-    start, body = await run_asgi_app(app, denial_scope, *websocket_messages())
+    app.responses.connect.response = error(429)
+    sent = await run_asgi_app(app, websocket_scope(), *websocket_messages())
+    assert sent == [{"type": "websocket.close"}]
+
+
+@requires("responses.connect")
+async def test_rejected_server_websocket_gets_the_response_with_the_denial_extension():
+    app = OpenAIMock()
+    app.responses.connect.response = error(429)
+    scope = websocket_scope(extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(app, scope, *websocket_messages())
     assert start["type"] == "websocket.http.response.start"
-    assert start["status"] == status
-    assert body["body"]
+    assert start["status"] == 429
+    assert body["type"] == "websocket.http.response.body"
+    assert json.loads(body["body"])["error"]["code"] == "rate_limit_exceeded"
+
+
+@requires("responses.connect")
+async def test_server_websocket_to_an_unknown_path_is_rejected_with_404():
+    app = OpenAIMock()
+    scope = websocket_scope("/v1/dance", extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(app, scope, *websocket_messages())
+    assert start["type"] == "websocket.http.response.start"
+    assert start["status"] == 404
+    assert "/dance" in json.loads(body["body"])["error"]["message"]
+    app.mistakes.clear()
+
+
+@requires("responses.connect")
+async def test_server_websocket_to_an_unknown_path_is_closed_without_the_denial_extension():
+    app = OpenAIMock()
+    sent = await run_asgi_app(app, websocket_scope("/v1/dance"), *websocket_messages())
+    assert sent == [{"type": "websocket.close"}]
     app.mistakes.clear()
 
 
@@ -18325,137 +18696,245 @@ async def test_server_websocket_ends_on_client_disconnect():
     assert [message["type"] for message in sent] == ["websocket.accept"]
 
 
-# ---- the command and the fixture -------------------------------------------------------------------------------------
+# ---- the command -----------------------------------------------------------------------------------------------------
 
 
 def mock_from_command_line(*arguments):
+    """Return the mock that the command would serve."""
     return openai_responses._mock_from_options(openai_responses._parse_arguments(arguments))
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "def set_up(openai_mock):\n    openai_mock.chat.completions.create.response = 'Hi'",
-        "from openai_responses import OpenAIMock\nopenai_mock = OpenAIMock()\n"
-        "openai_mock.chat.completions.create.response = 'Hi'",
-    ],
-)
-async def test_script_sets_the_responses_of_the_server(tmp_path, script):
-    (tmp_path / "fake.py").write_text(script)
-    assert await server_chat_text(mock_from_command_line("--script", str(tmp_path / "fake.py"))) == "Hi"
+SERVER_SCRIPTS = {
+    "set_up": "def set_up(openai_mock):\n    openai_mock.chat.completions.create.response = 'Hi'",
+    "openai_mock": "from openai_responses import OpenAIMock\n"
+    "openai_mock = OpenAIMock()\n"
+    "openai_mock.chat.completions.create.response = 'Hi'",
+}
+
+
+@pytest.mark.parametrize("name", SERVER_SCRIPTS)
+async def test_script_sets_the_responses_of_the_server(tmp_path, name):
+    script = tmp_path / "fake.py"
+    script.write_text(SERVER_SCRIPTS[name])
+    assert await server_chat_text(mock_from_command_line("--script", str(script))) == "Hi"
 
 
 def test_command_options_override_the_settings_of_the_script(tmp_path):
-    mock_source = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
-    (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {mock_source}")
-    mock = mock_from_command_line(
-        "--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9"
+    script = tmp_path / "fake.py"
+    script.write_text(
+        "from openai_responses import OpenAIMock\n"
+        "openai_mock = OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
     )
+    mock = mock_from_command_line("--script", str(script), "--only-scripted", "--keys", "3", "--body", "9")
     assert mock._strict
     assert mock._only_scripted
     assert mock._limits == {"keys": 3, "records": 2, "body": 9}
 
 
-def test_command_reports_missing_script_and_uvicorn(tmp_path, monkeypatch):
-    (tmp_path / "empty.py").write_text("")
-    for name, words in (("none.py", "No such file"), ("empty.py", "set_up(openai_mock)")):
-        with pytest.raises(SystemExit, match=re.escape(words)):
-            mock_from_command_line("--script", str(tmp_path / name))
+def test_command_without_options_has_the_default_settings():
+    mock = mock_from_command_line()
+    assert not mock._strict
+    assert not mock._only_scripted
+    assert mock._limits == {"keys": 100, "records": 1000, "body": 512 * 1024 * 1024}
+
+
+def test_command_reports_a_missing_script(tmp_path):
+    with pytest.raises(SystemExit, match="No such file"):
+        mock_from_command_line("--script", str(tmp_path / "none.py"))
+
+
+def test_command_reports_a_script_without_a_mock(tmp_path):
+    script = tmp_path / "empty.py"
+    script.write_text("")
+    with pytest.raises(SystemExit, match=r"expected the script to define set_up\(openai_mock\)"):
+        mock_from_command_line("--script", str(script))
+
+
+def test_command_reports_missing_uvicorn(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(SystemExit, match=re.escape("openai-responses[server]")):
+    with pytest.raises(SystemExit, match=re.escape("pip install 'openai-responses[server]'")):
         openai_responses._main(["--port", "0"])
 
 
-def test_invalid_option_or_occupied_port_is_reported(capsys):
-    for option, number in (("--port", "70000"), ("--keys", "-1")):
-        with pytest.raises(SystemExit, match="2"):
-            mock_from_command_line(option, number)
-        assert number in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "option, value, message",
+    [
+        ("--port", "70000", "expected a port from 0 to 65535, got '70000'"),
+        ("--port", "65536", "expected a port from 0 to 65535, got '65536'"),
+        ("--port", "-1", "expected a port from 0 to 65535, got '-1'"),
+        ("--port", "http", "expected a port from 0 to 65535, got 'http'"),
+        ("--keys", "-1", "expected a non-negative integer, got '-1'"),
+        ("--records", "1.5", "expected a non-negative integer, got '1.5'"),
+    ],
+)
+def test_command_rejects_an_invalid_number(capsys, option, value, message):
+    with pytest.raises(SystemExit, match="2"):
+        mock_from_command_line(option, value)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", [0, 65535])
+def test_command_accepts_the_lowest_and_the_highest_port(port):
+    assert openai_responses._parse_arguments(["--port", str(port)]).port == port
+
+
+def test_command_reports_an_occupied_port():
     with openai_responses._listen_at("127.0.0.1", 0) as server_socket:
         port = server_socket.getsockname()[1]
-        with pytest.raises(SystemExit, match=re.escape(f"127.0.0.1:{port}")):
+        with pytest.raises(SystemExit, match=re.escape(f"cannot listen on 127.0.0.1:{port}: ")):
             openai_responses._listen_at("127.0.0.1", port)
 
 
-if HAS_UVICORN:
+# ---- over a socket ---------------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("resource", list(creatable_resources()))
-    async def test_the_sdk_over_a_socket(openai_server, resource):
-        scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
-        await check_life_cycle(scenario, resource)
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
-    @pytest.mark.parametrize("name", HTTP_NAMES)
-    def test_every_call_of_the_sdk_over_a_socket(openai_server, name):
-        lookup(openai_server.mock, name).response = {}
-        arguments = {param: f"{param}-1" for param in path_params(name)}
-        arguments |= {key: sample_value(key, tp) for key, tp in required_params(name)[0].items()}
-        lookup(sdk().with_options(base_url=openai_server.url), name)(**arguments)
-        (record,) = openai_server.mock.requests
-        assert (record.status, ROWS[record.endpoint].path) == (200, ROWS[name].path)
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .ci/run installs `openai` of npm
 
-    def test_short_client_timeout_over_a_socket_raises_api_timeout_error(openai_server):
-        openai_server.mock.chat.completions.create.response = [timeout(), timeout(), "Here I am."]
-        client = sdk().with_options(base_url=openai_server.url, max_retries=0)
-        with pytest.raises(openai.APITimeoutError):
-            client.with_options(timeout=0.3).chat.completions.create(**CHAT_REQUEST)
-        with pytest.raises(openai.APIConnectionError) as at_once:
-            client.chat.completions.create(**CHAT_REQUEST)
-        assert not isinstance(at_once.value, openai.APITimeoutError)
-        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
+requires_uvicorn = pytest.mark.skipif(
+    importlib.util.find_spec("uvicorn") is None, reason="uvicorn, which listens, is not installed"
+)
 
-    @pytest.mark.parametrize("name", REUSABLE_STREAMS)
-    async def test_streams_over_a_socket(openai_server, name):
-        openai_server.mock.chat.completions.create.response = REUSABLE_STREAMS[name]()
-        assert await stream_with(sdk().with_options(base_url=openai_server.url)) == "one two three"
 
-    @contextlib.contextmanager
-    def process(*arguments):
-        """A server in a process of its own, and its URL."""
-        argv, environment = [sys.executable, "-m", "openai_responses", *arguments], {**os.environ}
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-        with child:
-            try:
-                yield child, child.stdout.readline().strip()
-            finally:
-                child.kill()
+@requires_uvicorn
+@pytest.mark.parametrize("resource", list(creatable_resources()))
+async def test_object_has_its_life_cycle_over_a_socket(openai_server, resource):
+    scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
+    await check_life_cycle(scenario, resource)
 
-    def test_server_process_serves_until_terminated(openai_server):
-        with process("--port", "0") as (server, url):
-            client = sdk().with_options(base_url=url)
-            stream = client.chat.completions.create(**CHAT_REQUEST, stream=True)
-            next(iter(stream))
-            assert (
-                client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content
-                == openai_responses._DEFAULT_TEXT
-            )
-            with client.responses.connect() as connection:
-                connection.response.create(**INPUT_REQUEST)
-                assert next(event for event in connection if event.type == "response.completed")
-            server.terminate()
-            assert server.wait(10) == 0
-            with pytest.raises(openai.APIConnectionError):
-                client.with_options(max_retries=0).models.list()
 
-    def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypatch):
-        openai_server.mock.chat.completions.create.response = "Hello, process"
-        for name, value in openai_server.env.items():
-            monkeypatch.setenv(name, value)
-        client = openai.OpenAI()
-        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hello, process"
-        assert openai_server.mock.chat.completions.create.call_count == 1
+@requires_uvicorn
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
+@pytest.mark.parametrize("name", HTTP_NAMES)
+def test_every_call_of_the_sdk_is_answered_over_a_socket(openai_server, name):
+    lookup(openai_server.mock, name).response = {}
+    arguments = {param: f"{param}-1" for param in path_params(name)}
+    for key, tp in required_params(name)[0].items():
+        arguments[key] = sample_value(key, tp)
+    lookup(sdk().with_options(base_url=openai_server.url), name)(**arguments)
+    (record,) = openai_server.mock.requests
+    assert record.status == 200
+    assert ROWS[record.endpoint].path == ROWS[name].path
+    assert ROWS[record.endpoint].method == ROWS[name].method
 
-    if HAS_NODE:
 
-        @pytest.mark.openai_mock(limits={"keys": 100})
-        def test_npm_package_over_a_socket(openai_server):
-            environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
-            script = str(ROOT / "docs" / "development" / "node.js")
-            done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert done.stdout.count("passed: ") == 15
-            assert len(openai_server.mock.mistakes) == 1
-            openai_server.mock.mistakes.clear()  # the script shows what a call too many gets
+@requires_uvicorn
+def test_short_client_timeout_over_a_socket_raises_api_timeout_error(openai_server):
+    openai_server.mock.chat.completions.create.response = timeout()
+    client = sdk().with_options(base_url=openai_server.url, max_retries=0, timeout=0.3)
+    with pytest.raises(openai.APITimeoutError, match="Request timed out"):
+        client.chat.completions.create(**CHAT_REQUEST)
+
+
+@requires_uvicorn
+def test_long_client_timeout_over_a_socket_breaks_the_connection_at_once(openai_server):
+    openai_server.mock.chat.completions.create.response = [timeout(), "Here I am."]
+    client = sdk().with_options(base_url=openai_server.url, max_retries=0)
+    with pytest.raises(openai.APIConnectionError, match="Connection error") as raised:
+        client.chat.completions.create(**CHAT_REQUEST)
+    assert not isinstance(raised.value, openai.APITimeoutError)
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("name", REUSABLE_STREAMS)
+async def test_streams_arrive_whole_over_a_socket(openai_server, name):
+    openai_server.mock.chat.completions.create.response = REUSABLE_STREAMS[name]()
+    assert await stream_with(sdk().with_options(base_url=openai_server.url)) == "one two three"
+
+
+@requires_uvicorn
+def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypatch):
+    openai_server.mock.chat.completions.create.response = "Hello, process"
+    for name, value in openai_server.env.items():
+        monkeypatch.setenv(name, value)
+    client = openai.OpenAI()
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hello, process"
+    assert openai_server.mock.chat.completions.create.call_count == 1
+
+
+# A response that takes minutes, so that it is unfinished when a test stops the server.
+ENDLESS_SCRIPT = """
+import openai_responses
+
+def set_up(openai_mock):
+    endless = openai_responses.streamed("word " * 1000, delay=0.1)
+    openai_mock.chat.completions.create.response = endless
+    openai_mock.responses.create.response = endless
+"""
+
+
+@pytest.fixture
+def server_process(tmp_path):
+    """Return a server in its own process, whose responses don't end, and a client of it."""
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS_SCRIPT)
+    argv = [sys.executable, "-m", "openai_responses", "--port", "0", "--script", str(script)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, cwd=ROOT, **pipes) as process:
+        url = process.stdout.readline().strip()
+        yield process, sdk().with_options(base_url=url, max_retries=0)
+        process.kill()
+
+
+def assert_ends_cleanly(process, signal_number):
+    """Assert that a signal ends a process with exit code 0, without further output."""
+    process.send_signal(signal_number)
+    output, errors = process.communicate(timeout=10)
+    assert output == ""
+    assert errors == ""
+    assert process.returncode == 0
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_server_process_without_connections(server_process, signal_number):
+    process, client = server_process
+    assert client.models.list().data
+    assert_ends_cleanly(process, signal_number)
+    with pytest.raises(openai.APIConnectionError, match="Connection error"):
+        client.models.list()
+
+
+@requires_uvicorn
+def test_sigterm_ends_the_server_process_with_an_open_stream(server_process):
+    process, client = server_process
+    with client.chat.completions.create(**CHAT_REQUEST, stream=True) as stream:
+        assert next(iter(stream)).choices[0].delta.role == "assistant"
+        assert client.models.list().data  # the stream does not keep the server from answering
+        assert_ends_cleanly(process, signal.SIGTERM)
+        with pytest.raises(BROKEN_CONNECTION_ERROR) as raised:
+            list(stream)
+        assert "incomplete chunked read" in str(network_error(raised))
+
+
+@requires("responses.connect")
+@requires_uvicorn
+def test_sigterm_ends_the_server_process_with_an_open_websocket(server_process):
+    process, client = server_process
+    with client.responses.connect() as connection:
+        connection.response.create(**INPUT_REQUEST)
+        assert connection.recv().type == "response.created"
+        assert_ends_cleanly(process, signal.SIGTERM)
+        with pytest.raises(connection_closed_error(), match="no close frame"):
+            while True:
+                connection.recv()
+
+
+@requires_uvicorn
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(
+    not (NODE_PACKAGES / "openai").exists(), reason=f"npm's package openai is not installed in {NODE_PACKAGES}"
+)
+@pytest.mark.openai_mock(limits={"keys": 100})
+def test_npm_package_passes_its_checks_over_a_socket(openai_server):
+    environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
+    script = str(ROOT / "docs" / "development" / "node.js")
+    completed = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert completed.stdout.count("passed: ") == 15
+    assert len(openai_server.mock.mistakes) == 1
+    openai_server.mock.mistakes.clear()  # the script shows what a call too many gets
 
 
 # ======================================================================================================================
@@ -19980,21 +20459,6 @@ def test_mistake_in_a_batch_line_raises(openai_mock, client):
     with pytest.raises(TypeError, match=r"chat\.completions\.create\.response cannot be <object"):
         for _ in range(3):
             client.batches.retrieve(batch.id)
-
-
-def test_mistake_over_the_server_is_kept(openai_mock):
-    app = OpenAIMock(only_scripted=True)
-
-    async def post():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http_client:
-            return await http_client.post("/v1/responses", headers={"authorization": "Bearer k"}, json=INPUT_REQUEST)
-
-    assert asyncio.run(post()).status_code == 500
-    assert [str(mistake.error) for mistake in app.mistakes] == [
-        "responses.create was called, but nothing is set for it (only_scripted=True)"
-    ]
-    app.mistakes.clear()
 
 
 @requires("responses.connect")
