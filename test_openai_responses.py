@@ -20358,135 +20358,158 @@ def test_merger_rejects_an_invalid_partial():
 # ======================================================================================================================
 
 
-SUITE = """
+SUITE_HELPERS = """
     import unittest
     import httpx, openai, openai_responses, pytest
 
-    seen = []
-
-    def say(text="Hi", client=None):
-        client, messages = client or openai.OpenAI(api_key="sk-fake"), [{"role": "user", "content": text}]
+    def chat_text(text="Hi", client=None):
+        client = client or openai.OpenAI(api_key="sk-fake")
+        messages = [{"role": "user", "content": text}]
         return client.chat.completions.create(model="m", messages=messages).choices[0].message.content
 
-    async def say_async(client=None):
-        client, messages = client or openai.AsyncOpenAI(api_key="sk-fake"), [{"role": "user", "content": "Hi"}]
-        return (await client.chat.completions.create(model="m", messages=messages)).choices[0].message.content
+    async def chat_text_async(client=None):
+        client = client or openai.AsyncOpenAI(api_key="sk-fake")
+        messages = [{"role": "user", "content": "Hi"}]
+        completion = await client.chat.completions.create(model="m", messages=messages)
+        return completion.choices[0].message.content
 """
 
-WITH_FIXTURES = """
+
+def with_helpers(*parts):
+    """Return the code of a test module that has functions to call the SDK."""
+    return "\n\n".join(inspect.cleandoc(part) for part in (SUITE_HELPERS, *parts))
+
+
+# ---- the fixture and the decorator -----------------------------------------------------------------------------------
+
+
+SHARED_MOCK_SUITE = """
     @pytest.fixture
     def prepared(openai_mock):
         openai_mock.chat.completions.create.response = "prepared"
         return openai_mock
+
     @openai_responses.mock(strict=True)
-    def test_same_object(prepared, openai_mock, request):
-        assert prepared is openai_mock is request.getfixturevalue("openai_mock")
-        assert say() == "prepared" and httpx.get("https://api.openai.com/v1/models").status_code == 401  # strict
+    def test_decorator_and_fixtures_have_the_same_mock(prepared, openai_mock, request):
+        assert prepared is openai_mock
+        assert request.getfixturevalue("openai_mock") is openai_mock
+        assert chat_text() == "prepared"
+
+    @openai_responses.mock(strict=True)
+    def test_fixture_has_the_settings_of_the_decorator(openai_mock):
+        response = httpx.get("https://api.openai.com/v1/models")  # strict mode rejects a request without a key
+        assert response.status_code == 401
+
     @openai_responses.mock()
-    def test_fixture_alone_sees_the_decorators(prepared):
-        assert say() == "prepared" and prepared.requests
-    def test_fixture_is_active_on_its_own(openai_mock):
+    def test_decorated_test_may_take_another_fixture_only(prepared):
+        assert chat_text() == "prepared"
+        assert len(prepared.requests) == 1
+
+    def test_fixture_is_active_without_a_decorator(openai_mock):
         openai_mock.chat.completions.create.response = "alone"
-        assert say() == "alone"
-    @pytest.mark.parametrize("number", range(3))
-    @openai_responses.mock()
-    def test_every_case_gets_a_new_one(number, openai_mock):
-        assert all(openai_mock is not other for other in seen) and not openai_mock.requests
-        seen.append(openai_mock)
-        say()
-    @openai_responses.mock()
-    @pytest.mark.parametrize("number", range(2))
-    def test_marks_below_the_decorator_count(number, openai_mock):
-        assert say()
-    @pytest.mark.parametrize("text", ["a", "b"])
-    @openai_responses.mock()
-    def test_after_a_failure_it_begins_anew(text, openai_mock):
-        assert openai_mock.chat.completions.create.response is None
-        openai_mock.chat.completions.create.response = text
-        assert say() == "b"
+        assert chat_text() == "alone"
+
     class TestMethods:
         @openai_responses.mock()
-        def test_method(self, prepared, *, openai_mock):
+        def test_decorated_method(self, prepared, *, openai_mock):
             assert prepared is openai_mock
-    @openai_responses.mock(assert_all_used=True)
-    def test_unused_steps(openai_mock):
-        openai_mock.responses.create.response = ["never"]
+"""
+
+
+def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
+    run_suite(with_helpers(SHARED_MOCK_SUITE)).assert_outcomes(passed=5)
+
+
+NEW_MOCK_SUITE = """
+    earlier_mocks = []
+
+    @pytest.mark.parametrize("number", range(3))
+    @openai_responses.mock()
+    def test_mark_above_the_decorator(number, openai_mock):
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert chat_text() == "This is a mock response."
+
+    @openai_responses.mock()
+    @pytest.mark.parametrize("number", range(2))
+    def test_mark_below_the_decorator(number, openai_mock):
+        assert openai_mock.requests == []
+        assert chat_text() == "This is a mock response."
+"""
+
+
+def test_each_case_of_a_decorated_test_gets_a_new_mock(run_suite):
+    run_suite(with_helpers(NEW_MOCK_SUITE)).assert_outcomes(passed=5)
+
+
+def test_decorated_test_gets_a_new_mock_after_a_failure(run_suite):
+    suite = """
+        @pytest.mark.parametrize("text", ["a", "b"])
+        @openai_responses.mock()
+        def test_response(text, openai_mock):
+            assert openai_mock.chat.completions.create.response is None
+            openai_mock.chat.completions.create.response = text
+            assert chat_text() == "b"
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *test_response?a? - AssertionError: assert 'a' == 'b'"])
+
+
+def test_assert_all_used_of_the_decorator_fails_a_test_with_unused_steps(run_suite):
+    suite = """
+        @openai_responses.mock(assert_all_used=True)
+        def test_unused_step(openai_mock):
+            openai_mock.responses.create.response = ["never"]
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+UNITTEST_SUITE = """
     class TestCases(unittest.TestCase):
         def setUp(self):
             self.started = openai_responses.OpenAIMock().start()
             self.addCleanup(self.started.stop)
             self.started.chat.completions.create.response = "setUp"
-        def test_without(self):
-            assert say() == "setUp"
+
+        def test_plain(self):
+            assert chat_text() == "setUp"
+
         @openai_responses.mock()
-        def test_decorated_within(self, openai_mock):
+        def test_decorated(self, openai_mock):
             openai_mock.chat.completions.create.response = "decorator"
-            assert say() == "decorator" and not self.started.requests
-    def test_never_leaves():
-        seen.append(openai_responses.OpenAIMock().start())
-        assert say()
+            assert chat_text() == "decorator"
+            assert self.started.requests == []
+"""
+
+
+def test_decorator_is_inside_the_mock_that_set_up_starts(run_suite):
+    run_suite(with_helpers(UNITTEST_SUITE)).assert_outcomes(passed=2)
+
+
+UNSTOPPED_SUITE = """
+    unstopped_mocks = []
+
+    def test_mock_is_not_stopped():
+        unstopped_mocks.append(openai_responses.OpenAIMock().start())
+        assert chat_text() == "This is a mock response."
+
     @openai_responses.mock()
-    def test_after_one_that_never_left(openai_mock):
+    def test_next(openai_mock):
+        (unstopped_mock,) = unstopped_mocks
         openai_mock.chat.completions.create.response = "next"
-        assert say() == "next" and len(seen[-1].requests) == 1
-        seen[-1].stop()
-"""
-
-WITHOUT_PLUGIN = """
-    @openai_responses.mock()
-    def test_decorated(openai_mock, tmp_path):
-        openai_mock.chat.completions.create.response = "Hi"
-        assert say() == "Hi" and tmp_path.exists()
-    @pytest.mark.parametrize("number", [1, 2])
-    @openai_responses.mock
-    def test_keyword_only(number, *, openai_mock):
-        assert not openai_mock.requests and say()
-    def test_the_fixture_is_gone(request):
-        with pytest.raises(pytest.FixtureLookupError):
-            request.getfixturevalue("openai_mock")
+        assert chat_text() == "next"
+        assert len(unstopped_mock.requests) == 1
+        unstopped_mock.stop()
 """
 
 
-def with_helpers(tests):
-    return inspect.cleandoc(SUITE) + "\n\n" + inspect.cleandoc(tests)
-
-
-def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
-    result = run_suite(with_helpers(WITH_FIXTURES))
-    assert result.parseoutcomes() == {"passed": 14, "failed": 2}
-    result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
-    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
-
-
-MARKED = """
-    KEY = "sk-secret"
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    class TestMarked:
-        def test_class(self, openai_mock):
-            assert openai_mock._only_scripted and not openai_mock._strict
-
-        @pytest.mark.openai_mock(strict=True)
-        def test_nearest_mark(self, openai_mock):
-            assert openai_mock._strict and not openai_mock._only_scripted
-
-        @openai_responses.mock(strict=True)
-        def test_mark_and_decorator(self, openai_mock):
-            assert openai_mock._strict and openai_mock._only_scripted
-
-    def test_failing(openai_mock):
-        create = openai_mock.chat.completions.create
-        create.response, create.when("sun").response = "Hi", "sunny"
-        say("what?"), say("the sun")
-        openai.OpenAI(api_key=KEY).files.list()
-        assert False
-
-    def test_passing(openai_mock):
-        say("passes")
-
-    def test_asking_nothing(openai_mock):
-        assert False
-"""
+def test_decorated_test_is_not_answered_by_a_mock_that_an_earlier_test_left_active(run_suite):
+    run_suite(with_helpers(UNSTOPPED_SUITE)).assert_outcomes(passed=2)
 
 
 def test_nested_pytest_session_leaves_the_plugin_active(run_suite):
@@ -20499,323 +20522,28 @@ def test_nested_pytest_session_leaves_the_plugin_active(run_suite):
     assert [mark.args for mark in test.pytestmark] == [("openai_mock",)]
 
 
-def test_marks_configure_the_fixture_and_failures_show_requests(run_suite):
-    result = run_suite(with_helpers(MARKED), "--strict-markers")
-    result.assert_outcomes(passed=4, failed=2)
-    text = result.stdout.str()
-    assert text.count("OpenAI requests") == 1
-    assert "sk-secret" not in text
-    assert "'passes'" not in text
-    result.stdout.re_match_lines(
-        [
-            r"chat\.completions\.create 200 .*'what\?', answered by chat\.completions\.create, [\d.]+ ms",
-            r"chat\.completions\.create 200 .*'the sun', answered by chat\.completions\.create\.when\('sun'\), .*",
-            r"files\.list 200, default answer, [\d.]+ ms",
-        ],
-        consecutive=True,
-    )
+WITHOUT_PLUGIN_SUITE = """
+    @openai_responses.mock()
+    def test_decorated(openai_mock, tmp_path):
+        openai_mock.chat.completions.create.response = "Hi"
+        assert chat_text() == "Hi"
+        assert tmp_path.exists()
 
+    @pytest.mark.parametrize("number", [1, 2])
+    @openai_responses.mock
+    def test_keyword_only(number, *, openai_mock):
+        assert openai_mock.requests == []
+        assert chat_text() == "This is a mock response."
 
-MARKED_ALONE = """
-    def is_active():
-        return bool(openai_responses._active_routers())
-
-    @pytest.fixture(autouse=True)
-    def around(request):
-        marked = bool(request.node.get_closest_marker("openai_mock"))
-        assert is_active() == marked
-        if marked:
-            openai.OpenAI(api_key="sk-fake").models.list()
-        yield
-        assert is_active() == marked
-
-    @pytest.fixture
-    def answer():
-        return say()
-
-    def test_without_a_mark():
-        assert not is_active()
-
-    @pytest.mark.openai_mock
-    def test_bare():
-        assert say()
-
-    @pytest.mark.openai_mock(strict=True)
-    def test_settings():
-        with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
-            openai.OpenAI(api_key="sk-fake").embeddings.create(model="m", input="Hi", extra_body={"inptu": 1})
-
-    @pytest.mark.openai_mock()
-    def test_fixtures_are_answered(answer):
-        assert answer
-
-    @pytest.mark.openai_mock()
-    def test_fixtures_are_answered_with_the_fixture_as_argument(answer, openai_mock):
-        assert answer and openai_mock.requests[0].endpoint == "models.list"
-
-    @pytest.mark.openai_mock()
-    @pytest.mark.parametrize("number", range(2))
-    def test_parameters(number):
-        assert say()
-
-    @pytest.mark.openai_mock()
-    async def test_asynchronous():
-        assert await say_async()
-
-    @pytest.mark.openai_mock()
-    class TestClass:
-        def test_method(self):
-            assert say()
-
-        def test_fixture_is_the_same(self, request):
-            openai_mock = request.getfixturevalue("openai_mock")
-            say()
-            assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    class TestUnittest(unittest.TestCase):
-        def setUp(self):
-            openai.OpenAI(api_key="sk-fake").files.list()
-
-        def test_method(self):
-            with self.assertRaisesRegex(AssertionError, "only_scripted"):
-                say()
+    def test_there_is_no_fixture(request):
+        with pytest.raises(pytest.FixtureLookupError):
+            request.getfixturevalue("openai_mock")
 """
-
-
-def test_mark_requests_the_fixture(run_suite):
-    options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
-    run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=11)
-
-
-def test_mark_with_a_positional_argument_is_an_error(run_suite):
-    suite = """
-        @pytest.mark.openai_mock("strict")
-        def test_marked(openai_mock):
-            pass
-    """
-    result = run_suite(with_helpers(suite))
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
-
-
-MARKED_SERVER = """
-    @pytest.mark.openai_mock(only_scripted=True)
-    def test_server(openai_server):
-        assert openai_server.mock._only_scripted and not openai_responses._active_routers()
-"""
-
-
-def test_mark_on_a_server_test_starts_only_the_server_mock(run_suite):
-    run_suite(with_helpers(MARKED_SERVER)).assert_outcomes(passed=1)
 
 
 def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
-    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this one has it
-    run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
-
-
-MISTAKES = """
-    import asyncio, re, threading
-
-    def fallback(text="Hi", **options):
-        try:
-            return say(text, openai.OpenAI(api_key="sk-fake", **options))
-        except Exception:
-            return "fallback"
-
-    class AppError(Exception):
-        pass
-
-    def wrapped():
-        try:
-            say()
-        except Exception as error:
-            raise AppError from error
-
-    def bug(request):
-        return {}["missing"]
-
-    async def async_bug(request):
-        return {}["missing"]
-
-    def down(request):
-        raise RuntimeError("down")
-
-    @pytest.fixture
-    def own_mock():
-        with openai_responses.OpenAIMock(only_scripted=True) as own_mock:
-            yield own_mock
-
-    @pytest.mark.parametrize("response", [[], bug, async_bug], ids=["list", "callable", "async_callable"])
-    def test_fails_response(openai_mock, response):
-        openai_mock.chat.completions.create.response = response
-        assert fallback() == "fallback"
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    def test_fails_only_scripted():
-        assert fallback() == "fallback"
-
-    @openai_responses.mock(strict=True)
-    def test_fails_no_rule(openai_mock):
-        openai_mock.chat.completions.create.when("weather").response = "Sunny."
-        assert fallback() == "fallback"
-
-    def test_fails_foreign_host(openai_mock):
-        assert fallback(base_url="https://foreign.test/v1") == "fallback"
-
-    def test_fails_context_manager():
-        with openai_responses.OpenAIMock(only_scripted=True):
-            assert fallback() == "fallback"
-
-    def test_fails_mock_of_another_fixture(own_mock):
-        assert fallback() == "fallback"
-
-    def test_fails_thread(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        thread = threading.Thread(target=fallback)
-        thread.start()
-        thread.join()
-
-    def test_fails_cause_of_an_expected_error(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AppError):
-            wrapped()
-
-    async def fallback_async():
-        try:
-            await say_async()
-        except Exception:
-            return "fallback"
-
-    def test_fails_async_client(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert asyncio.run(fallback_async()) == "fallback"
-
-    def test_fails_with_itself_only(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        say()
-
-    def test_fails_with_another_error(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "Hi"
-
-    def test_passes_expected(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AssertionError, match="0 steps"):
-            say()
-        assert openai_mock.mistakes == []
-
-    def test_passes_expected_after_equal_ones(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "fallback"
-        with pytest.raises(AssertionError, match="0 steps"):
-            say()
-
-    class TestPasses(unittest.TestCase):
-        @openai_responses.mock()
-        def test_passes_assert_raises(self, openai_mock):
-            openai_mock.chat.completions.create.response = []
-            with self.assertRaises(AssertionError):
-                say()
-
-    def test_passes_cleared(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "fallback"
-        (mistake,) = openai_mock.mistakes
-        assert mistake.request == "POST /v1/chat/completions"
-        assert isinstance(mistake.error, AssertionError)
-        openai_mock.mistakes.clear()
-
-    FAULTS = [down, RuntimeError("down"), httpx.ConnectError("down"), openai_responses.error(400)]
-
-    @pytest.mark.parametrize("response", FAULTS)
-    def test_passes_set_by_the_test(openai_mock, response):
-        openai_mock.chat.completions.create.response = response
-        assert fallback(max_retries=0) == "fallback"
-        assert openai_mock.mistakes == []
-
-    @pytest.mark.parametrize("side_effect", [RuntimeError("down"), KeyError("set"), down])
-    def test_passes_route_of_the_test(openai_mock, side_effect):
-        openai_mock.router.post(url__regex=".*").mock(side_effect=side_effect)
-        assert fallback(max_retries=0) == "fallback"
-
-    def test_fails_bug_in_a_route_of_the_test(openai_mock):
-        openai_mock.router.post(url__regex=".*").mock(side_effect=bug)
-        assert fallback(max_retries=0) == "fallback"
-
-    def test_fails_expected_error_around_the_mock():
-        with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
-            wrapped()
-
-    def test_passes_expected_mistake_around_the_mock():
-        with pytest.raises(AssertionError, match="only_scripted"), openai_responses.OpenAIMock(only_scripted=True):
-            say()
-
-    def test_passes_first_of_equal_ones(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AssertionError) as raised:
-            say()
-        with pytest.raises(AssertionError, match="0 steps"):
-            try:
-                say()
-            except AssertionError as first:
-                fallback()
-                raise first
-
-    class NoGroup(Exception):
-        exceptions = None
-
-    def test_passes_exception_that_looks_like_a_group(openai_mock):
-        with pytest.raises(NoGroup):
-            raise NoGroup
-
-    class TestStarted(unittest.TestCase):
-        def setUp(self):
-            self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
-            self.addCleanup(self.openai_mock.stop)
-
-        def test_fails_once(self):
-            say()
-"""
-
-
-@pytest.fixture
-def mistakes_report(run_suite):
-    return run_suite(with_helpers(MISTAKES), "-rA")
-
-
-def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
-    lines = mistakes_report.outlines
-    outcomes = {
-        line.split("::", 1)[1].split(" ")[0]: line.split(" ")[0] for line in lines if re.match("PASSED|FAILED", line)
-    }
-    assert len(outcomes) == 30
-    for name, outcome in outcomes.items():
-        assert outcome == ("FAILED" if "test_fails" in name else "PASSED"), name
-    assert mistakes_report.parseoutcomes() == {"failed": 16, "passed": 14}  # no errors at teardown
-
-
-def test_report_names_mistakes_once(mistakes_report):
-    mistakes_report.stdout.fnmatch_lines(["*POST /v1/chat/completions (test_it.py:*): KeyError: 'missing'*"])
-    mistakes_report.stdout.fnmatch_lines(
-        ["*If they were intended, call openai_mock.mistakes.clear() at the end of the test."]
-    )
-    report = mistakes_report.stdout.str()
-    itself = report.partition("_ test_fails_with_itself_only _")[2].partition("_ test_fails_with_another_error _")
-    assert "mistakes" not in itself[0]
-    mistakes_report.stdout.fnmatch_lines(["*OpenAI mistakes that the application caught*"])
-    assert "_base_client.py" not in report
-    assert "raised AssertionError" in report
-
-
-def test_full_trace_shows_the_frames_of_the_client(run_suite):
-    suite = """
-        def test_bug(openai_mock):
-            openai_mock.chat.completions.create.response = []
-            say()
-    """
-    assert "_base_client.py" in run_suite(with_helpers(suite), "--full-trace").stdout.str()
+    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this session has the plugin
+    run_suite(with_helpers(WITHOUT_PLUGIN_SUITE), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 
 def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):
@@ -20832,6 +20560,420 @@ def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):
     assert run_suite(suite, apart=True).parseoutcomes() == {"passed": 2}
 
 
+# ---- the mark --------------------------------------------------------------------------------------------------------
+
+
+MARK_SETTINGS_SUITE = """
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestMarked:
+        def test_mark_of_the_class(self, openai_mock):
+            assert openai_mock._only_scripted
+            assert not openai_mock._strict
+
+        @pytest.mark.openai_mock(strict=True)
+        def test_nearest_mark(self, openai_mock):
+            assert openai_mock._strict
+            assert not openai_mock._only_scripted
+
+        @openai_responses.mock(strict=True)
+        def test_mark_and_decorator(self, openai_mock):
+            assert openai_mock._strict
+            assert openai_mock._only_scripted
+
+        @pytest.mark.openai_mock(base_url="https://mark.test/v1")
+        @openai_responses.mock(base_url="https://decorator.test/v1")
+        def test_decorator_overrides_the_mark(self, openai_mock):
+            assert repr(openai_mock) == "<OpenAIMock at https://decorator.test/v1>"
+"""
+
+
+def test_mark_has_the_settings_of_the_fixture(run_suite):
+    run_suite(with_helpers(MARK_SETTINGS_SUITE), "--strict-markers").assert_outcomes(passed=4)
+
+
+MARK_ONLY_SUITE = """
+    def is_active():
+        return bool(openai_responses._active_routers())
+
+    @pytest.fixture(autouse=True)
+    def check_that_marked_tests_are_mocked(request):
+        marked = request.node.get_closest_marker("openai_mock") is not None
+        assert is_active() == marked
+        if marked:
+            openai.OpenAI(api_key="sk-fake").models.list()
+        yield
+        assert is_active() == marked
+
+    @pytest.fixture
+    def answer():
+        return chat_text()
+
+    def test_without_a_mark():
+        assert not is_active()
+
+    @pytest.mark.openai_mock
+    def test_mark_without_parentheses():
+        assert chat_text() == "This is a mock response."
+
+    @pytest.mark.openai_mock(strict=True)
+    def test_mark_with_settings():
+        with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
+            openai.OpenAI(api_key="sk-fake").embeddings.create(model="m", input="Hi", extra_body={"inptu": 1})
+
+    @pytest.mark.openai_mock()
+    def test_calls_of_fixtures_are_answered(answer):
+        assert answer == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    def test_calls_of_fixtures_are_recorded(answer, openai_mock):
+        assert answer == "This is a mock response."
+        assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
+
+    @pytest.mark.openai_mock()
+    @pytest.mark.parametrize("number", range(2))
+    def test_parametrized(number):
+        assert chat_text() == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    async def test_asynchronous():
+        assert await chat_text_async() == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    class TestClass:
+        def test_method(self):
+            assert chat_text() == "This is a mock response."
+
+        def test_fixture_is_the_same_mock(self, request):
+            openai_mock = request.getfixturevalue("openai_mock")
+            chat_text()
+            assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestUnittest(unittest.TestCase):
+        def setUp(self):
+            openai.OpenAI(api_key="sk-fake").files.list()
+
+        def test_method(self):
+            with self.assertRaisesRegex(AssertionError, "only_scripted"):
+                chat_text()
+"""
+
+
+def test_mark_starts_a_mock_for_tests_without_the_fixture(run_suite):
+    options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
+    run_suite(with_helpers(MARK_ONLY_SUITE), *options).assert_outcomes(passed=11)
+
+
+def test_mark_with_a_positional_argument_is_an_error(run_suite):
+    suite = """
+        @pytest.mark.openai_mock("strict")
+        def test_marked(openai_mock):
+            pass
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
+
+
+@requires_uvicorn
+def test_mark_on_a_server_test_starts_only_the_mock_of_the_server(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(only_scripted=True)
+        def test_server(openai_server):
+            assert openai_server.mock._only_scripted
+            assert not openai_responses._active_routers()
+    """
+    run_suite(with_helpers(suite)).assert_outcomes(passed=1)
+
+
+@requires_uvicorn
+def test_assert_all_used_of_the_mark_checks_the_mock_of_the_server(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(assert_all_used=True)
+        def test_unused_step(openai_server):
+            openai_server.mock.responses.create.response = ["never"]
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+# ---- reports of failed tests -----------------------------------------------------------------------------------------
+
+
+def test_report_of_a_failed_test_lists_its_requests(run_suite):
+    suite = """
+        API_KEY = "sk-secret"
+
+        def test_failing(openai_mock):
+            create = openai_mock.chat.completions.create
+            create.response = [openai_responses.error(429), "Hi"]
+            create.when("sun").response = "sunny"
+            chat_text("what?")
+            chat_text("the sun")
+            openai.OpenAI(api_key=API_KEY).files.list()
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"-+ OpenAI requests -+",
+            r"chat\.completions\.create 429 .*'what\?', answered by chat\.completions\.create, [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'what\?', retry 1, answered by chat\.completions\.create, [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'the sun', answered by chat\.completions\.create\.when\('sun'\), .*",
+            r"files\.list 200, default answer, [\d.]+ ms",
+        ],
+        consecutive=True,
+    )
+    assert "sk-secret" not in result.stdout.str()
+
+
+def test_report_does_not_list_requests_of_passed_tests_and_of_tests_without_a_request(run_suite):
+    suite = """
+        def test_passing(openai_mock):
+            chat_text("passes")
+
+        def test_without_a_request(openai_mock):
+            assert False
+    """
+    result = run_suite(with_helpers(suite), "-rA")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "OpenAI requests" not in result.stdout.str()
+    assert "'passes'" not in result.stdout.str()
+
+
+MISTAKE_SUITE = """
+    def test_mistake(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        chat_text()
+"""
+
+
+def test_traceback_of_a_mistake_hides_the_frames_of_the_client(run_suite):
+    result = run_suite(with_helpers(MISTAKE_SUITE))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*was called once, but its .response has 0 steps*"])
+    assert "_base_client.py" not in result.stdout.str()
+
+
+def test_full_trace_shows_the_frames_of_the_client(run_suite):
+    result = run_suite(with_helpers(MISTAKE_SUITE), "--full-trace")
+    result.assert_outcomes(failed=1)
+    assert "_base_client.py" in result.stdout.str()
+
+
+# ---- mistakes that the application caught ----------------------------------------------------------------------------
+
+
+MISTAKE_HELPERS = """
+    import asyncio, re, threading
+
+    def chat_text_or_fallback(text="Hi", **options):
+        try:
+            return chat_text(text, openai.OpenAI(api_key="sk-fake", **options))
+        except Exception:
+            return "fallback"
+
+    async def chat_text_or_fallback_async():
+        try:
+            return await chat_text_async()
+        except Exception:
+            return "fallback"
+
+    class AppError(Exception):
+        pass
+
+    def raise_app_error():
+        try:
+            chat_text()
+        except Exception as error:
+            raise AppError from error
+
+    def bug(request):
+        return {}["missing"]
+
+    async def async_bug(request):
+        return {}["missing"]
+
+    def down(request):
+        raise RuntimeError("down")
+"""
+
+FAILING_MISTAKES_SUITE = """
+    @pytest.fixture
+    def own_mock():
+        with openai_responses.OpenAIMock(only_scripted=True) as own_mock:
+            yield own_mock
+
+    @pytest.mark.parametrize("response", [[], bug, async_bug], ids=["list", "callable", "async_callable"])
+    def test_response(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert chat_text_or_fallback() == "fallback"
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    def test_only_scripted():
+        assert chat_text_or_fallback() == "fallback"
+
+    @openai_responses.mock(strict=True)
+    def test_no_rule(openai_mock):
+        openai_mock.chat.completions.create.when("weather").response = "Sunny."
+        assert chat_text_or_fallback() == "fallback"
+
+    def test_foreign_host(openai_mock):
+        assert chat_text_or_fallback(base_url="https://foreign.test/v1") == "fallback"
+
+    def test_context_manager():
+        with openai_responses.OpenAIMock(only_scripted=True):
+            assert chat_text_or_fallback() == "fallback"
+
+    def test_mock_of_another_fixture(own_mock):
+        assert chat_text_or_fallback() == "fallback"
+
+    def test_thread(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        thread = threading.Thread(target=chat_text_or_fallback)
+        thread.start()
+        thread.join()
+
+    def test_cause_of_an_expected_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AppError):
+            raise_app_error()
+
+    def test_async_client(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert asyncio.run(chat_text_or_fallback_async()) == "fallback"
+
+    def test_mistake_that_nothing_caught(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        chat_text()
+
+    def test_another_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "Hi"
+
+    def test_bug_in_a_route_of_the_test(openai_mock):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=bug)
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+
+    def test_expected_error_around_the_mock():
+        with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
+            raise_app_error()
+
+    class TestStarted(unittest.TestCase):
+        def setUp(self):
+            self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
+            self.addCleanup(self.openai_mock.stop)
+
+        def test_mistake_that_nothing_caught(self):
+            chat_text()
+"""
+
+PASSING_MISTAKES_SUITE = """
+    def test_expected(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError, match="0 steps"):
+            chat_text()
+        assert openai_mock.mistakes == []
+
+    def test_expected_after_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "fallback"
+        with pytest.raises(AssertionError, match="0 steps"):
+            chat_text()
+
+    def test_first_of_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError) as raised:
+            chat_text()
+        with pytest.raises(AssertionError, match="0 steps"):
+            try:
+                chat_text()
+            except AssertionError as first:
+                chat_text_or_fallback()
+                raise first
+
+    class TestUnittest(unittest.TestCase):
+        @openai_responses.mock()
+        def test_assert_raises(self, openai_mock):
+            openai_mock.chat.completions.create.response = []
+            with self.assertRaises(AssertionError):
+                chat_text()
+
+    def test_cleared(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "fallback"
+        (mistake,) = openai_mock.mistakes
+        assert mistake.request == "POST /v1/chat/completions"
+        assert isinstance(mistake.error, AssertionError)
+        openai_mock.mistakes.clear()
+
+    FAULTS = [down, RuntimeError("down"), httpx.ConnectError("down"), openai_responses.error(400)]
+
+    @pytest.mark.parametrize("response", FAULTS)
+    def test_fault_that_the_test_sets(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+        assert openai_mock.mistakes == []
+
+    @pytest.mark.parametrize("side_effect", [RuntimeError("down"), KeyError("set"), down])
+    def test_fault_of_a_route_of_the_test(openai_mock, side_effect):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=side_effect)
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+
+    def test_expected_mistake_around_the_mock():
+        with pytest.raises(AssertionError, match="only_scripted"), openai_responses.OpenAIMock(only_scripted=True):
+            chat_text()
+
+    class NoGroup(Exception):
+        exceptions = None
+
+    def test_exception_that_looks_like_a_group(openai_mock):
+        with pytest.raises(NoGroup):
+            raise NoGroup
+"""
+
+
+@pytest.fixture
+def mistakes_report(run_suite):
+    """Return the result of tests that fail because of a mistake, most of which the application caught."""
+    return run_suite(with_helpers(MISTAKE_HELPERS, FAILING_MISTAKES_SUITE))
+
+
+def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
+    assert mistakes_report.parseoutcomes() == {"failed": 16}  # no errors at teardown
+
+
+def test_mistake_that_the_test_expected_or_cleared_does_not_fail_the_test(run_suite):
+    result = run_suite(with_helpers(MISTAKE_HELPERS, PASSING_MISTAKES_SUITE))
+    assert result.parseoutcomes() == {"passed": 14}
+
+
+def test_report_names_the_request_and_the_line_of_a_mistake(mistakes_report):
+    mistakes_report.stdout.fnmatch_lines(["*POST /v1/chat/completions (test_it.py:*): KeyError: 'missing'*"])
+    mistakes_report.stdout.fnmatch_lines(
+        ["*If they were intended, call openai_mock.mistakes.clear() at the end of the test."]
+    )
+
+
+def test_report_of_another_error_lists_the_mistakes_in_a_section(mistakes_report):
+    mistakes_report.stdout.fnmatch_lines(["*OpenAI mistakes that the application caught*"])
+    assert "raised AssertionError" in mistakes_report.stdout.str()
+
+
+def test_report_of_a_mistake_that_nothing_caught_names_it_once(mistakes_report):
+    report = mistakes_report.stdout.str()
+    _, _, following = report.partition("_ test_mistake_that_nothing_caught _")
+    own_report, _, _ = following.partition("_ test_another_error _")
+    assert "0 steps" in own_report
+    assert "mistakes" not in own_report
+
+
+def test_report_of_a_mistake_hides_the_frames_of_the_client(mistakes_report):
+    assert "_base_client.py" not in mistakes_report.stdout.str()
+
+
 def test_mistakes_are_checked_without_pytest():
     code = """
         import openai, openai_responses
@@ -20842,6 +20984,7 @@ def test_mistakes_are_checked_without_pytest():
                 print("fallback")
     """
     completed = python("-c", textwrap.dedent(code), succeeds=False)
+    assert completed.returncode == 1
     assert completed.stdout == "fallback\n"
     assert "AssertionError: the application caught exceptions of mistakes in this test" in completed.stderr
     assert "POST /v1/responses (<string>:5)" in completed.stderr
@@ -20867,6 +21010,20 @@ def test_mistake_over_a_websocket_fails_the_test():
         with contextlib.suppress(KeyError), sdk().responses.connect() as connection:
             connection.response.create(model="m", input="Hi")
             connection.recv()
+
+
+@requires_uvicorn
+def test_mistake_over_a_socket_fails_the_test(run_suite):
+    suite = """
+        def test_server(openai_server):
+            openai_server.mock.chat.completions.create.response = []
+            client = openai.OpenAI(api_key="sk-fake", base_url=openai_server.url)
+            with pytest.raises(openai.InternalServerError):
+                chat_text("Hi", client)
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the application caught exceptions of mistakes in this test*"])
 
 
 # ======================================================================================================================
@@ -20899,7 +21056,7 @@ RANDOM_ORDER = """
     def test_each_case_has_a_mock_of_its_own(number, openai_mock):
         assert openai_mock.requests == [] and not openai_mock.state["files"]
         openai_mock.chat.completions.create.response = str(number)
-        assert say() == str(number)
+        assert chat_text() == str(number)
         file = openai.OpenAI(api_key="sk-fake").files.create(file=b"x", purpose="batch")
         assert file.id == "file-" + 23 * "0" + "1"
 
@@ -20908,27 +21065,27 @@ RANDOM_ORDER = """
         tried = tries.setdefault(request.node.name, [])
         assert openai_mock.requests == [] and not any(openai_mock is each for each in tried)
         tried.append(openai_mock)
-        assert say() and len(tried) == 3
+        assert chat_text() and len(tried) == 3
 
     @openai_responses.mock()
     async def test_so_has_each_rerun_of_a_coroutine(openai_mock, request):
         tried = tries.setdefault(request.node.name, [])
         tried.append(openai_mock)
-        assert openai_mock.requests == [] and await say_async() and len(tried) == 2
+        assert openai_mock.requests == [] and await chat_text_async() and len(tried) == 2
 
     with openai_responses.mock():
-        say()  # what that imports is not cut short below, however slow the machine is
+        chat_text()  # what that imports is not cut short below, however slow the machine is
 
     @pytest.mark.timeout(1)
     @pytest.mark.xfail(strict=True)
     def test_too_slow(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: time.sleep(20)
-        say()
+        chat_text()
 
     class TestCases(unittest.IsolatedAsyncioTestCase):
         @openai_responses.mock()
         async def test_coroutine(self, openai_mock):
-            assert await say_async() and len(openai_mock.requests) == 1
+            assert await chat_text_async() and len(openai_mock.requests) == 1
 """
 
 OTHER_MOCKS = """
@@ -20956,21 +21113,21 @@ OTHER_MOCKS = """
 
     def test_httpx_mock_later(openai_mock, httpx_mock):
         httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert say() and other() == 204 and len(openai_mock.requests) == 1
+        assert chat_text() and other() == 204 and len(openai_mock.requests) == 1
     def test_httpx_mock_earlier(httpx_mock, openai_mock):
         httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert say() and other() == 204
+        assert chat_text() and other() == 204
     @pytest.mark.asyncio
     @openai_responses.mock()
     async def test_httpx_mock_beside_the_decorator(httpx_mock):
         httpx_mock.add_response(url="https://other.test/", status_code=204)
         async with httpx.AsyncClient() as client:
-            assert await say_async() and (await client.get("https://other.test/")).status_code == 204
+            assert await chat_text_async() and (await client.get("https://other.test/")).status_code == 204
     def test_httpx_mock_entered_within(openai_mock, monkeypatch, request):
         with openai_responses.OpenAIMock() as inner:
             httpx_mock = request.getfixturevalue("httpx_mock")
             httpx_mock.add_response(url="https://other.test/", status_code=204)
-            assert say() and other() == 204 and len(inner.requests) == 1
+            assert chat_text() and other() == 204 and len(inner.requests) == 1
     @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
     def test_what_neither_knows(openai_mock, httpx_mock):
         with pytest.raises(httpx.TimeoutException, match="No response can be found"):
@@ -20985,7 +21142,7 @@ OTHER_MOCKS = """
             ours = openai_responses.OpenAIMock()
             first, second = (ours, tape) if inside else (tape, ours)
             with first, second:
-                assert say() and other(server) == 204 and len(ours.requests) == 1
+                assert chat_text() and other(server) == 204 and len(ours.requests) == 1
         assert "openai" not in (tmp_path / "tape.yaml").read_text()
     @pytest.mark.asyncio
     @pytest.mark.parametrize("inside", [True, False])
@@ -21000,16 +21157,16 @@ OTHER_MOCKS = """
     @openai_responses.mock()
     @vcr.use_cassette("none.yaml", record_mode="none")
     def test_cassette_below_the_decorator(openai_mock):
-        assert say()
+        assert chat_text()
     @pytest.mark.asyncio
     @vcr.use_cassette("none.yaml", record_mode="none")
     @openai_responses.mock()
     async def test_cassette_above_the_decorator(openai_mock):
-        assert await say_async()
+        assert await chat_text_async()
     @pytest.mark.vcr
     @pytest.mark.block_network
     def test_marked(openai_mock):
-        assert say()
+        assert chat_text()
 """
 
 TRIO = """
@@ -21030,7 +21187,7 @@ TRIO = """
     async def test_calls_at_once(openai_mock):
         async with openai.AsyncOpenAI(api_key="sk-fake") as client, anyio.create_task_group() as group:
             for _ in range(10):
-                group.start_soon(say_async, client)
+                group.start_soon(chat_text_async, client)
         assert len(openai_mock.requests) == 10
 
     async def test_coroutine_functions_as_answers(openai_mock):
@@ -21038,7 +21195,7 @@ TRIO = """
             await anyio.sleep(0.001)
             return "later"
         openai_mock.chat.completions.create.response = answer
-        assert await say_async() == say() == "later"
+        assert await chat_text_async() == chat_text() == "later"
 
     async def test_streams_that_are_left(openai_mock):
         closed = []
@@ -21071,7 +21228,7 @@ TRIO = """
     async def test_mistakes(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: 1 / 0
         with pytest.raises(ZeroDivisionError):
-            await say_async()
+            await chat_text_async()
 """
 
 APPLICATIONS = """
@@ -21086,18 +21243,18 @@ APPLICATIONS = """
 
     @application.get("/plain")
     def plain():
-        return say()
+        return chat_text()
     @application.get("/coroutine")
     async def coroutine():
-        return await say_async()
+        return await chat_text_async()
     @application.middleware("http")
     async def middleware(request, call_next):
         return await call_next(request)
 
     async def view(request):
-        return HttpResponse(await say_async())
+        return HttpResponse(await chat_text_async())
     settings.configure(ALLOWED_HOSTS=["testserver"])
-    settings.ROOT_URLCONF = (path("plain", lambda request: HttpResponse(say())), path("coroutine", view))
+    settings.ROOT_URLCONF = (path("plain", lambda request: HttpResponse(chat_text())), path("coroutine", view))
     django.setup()
 
     def fast(path):
@@ -21148,9 +21305,9 @@ APPLICATIONS = """
 
     async def test_http2(openai_mock):
         with openai.DefaultHttpxClient(http2=True) as http_client:
-            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+            assert chat_text(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
         async with openai.DefaultAsyncHttpxClient(http2=True) as http_client:
-            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+            assert await chat_text_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
 """
 
 OPENTELEMETRY = """
@@ -21177,12 +21334,12 @@ OPENTELEMETRY = """
 
     def calls(http_client=None):
         with http_client or httpx.Client() as http_client:
-            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+            assert chat_text(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
             assert http_client.get("https://api.openai.com/v1/files/unknown").status_code == 404
 
     async def calls_async(http_client=None):
         async with http_client or httpx.AsyncClient() as http_client:
-            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+            assert await chat_text_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
             assert (await http_client.get("https://api.openai.com/v1/files/unknown")).status_code == 404
 
     def test_started_before(instrumented, openai_mock):
@@ -21275,7 +21432,7 @@ INTERPLAY = (
         APPLICATIONS,
     ),
 )
-# What the SDK leaves to the garbage collector under trio, and what others say of themselves.
+# What the SDK leaves to the garbage collector under trio, and what others chat_text of themselves.
 IGNORED_WARNINGS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
 
 
