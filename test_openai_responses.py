@@ -21027,10 +21027,11 @@ def test_mistake_over_a_socket_fails_the_test(run_suite):
 
 
 # ======================================================================================================================
-# INTERPLAY: beside other tools for tests, each suite in a process of its own
+# INTERPLAY: other tools for tests, each suite in its own process
 # ======================================================================================================================
 
 
+# The `conftest.py` of each suite. It has the functions `patchable_attributes` and `changed_since` of this module.
 LEFTOVER_CHECK = """
     import importlib, sys
     import pytest, respx
@@ -21040,66 +21041,81 @@ LEFTOVER_CHECK = """
             importlib.import_module(name)
 
     @pytest.fixture(autouse=True)
-    def nothing_is_left():
+    def check_that_patches_are_removed():
         before = patchable_attributes()
         yield
-        assert not changed_since(before) and not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values())
+        assert changed_since(before) == []
+        for mocker in respx.mocks.Mocker.registry.values():
+            assert mocker.routers == []
 """
 
-RANDOM_ORDER = """
+RANDOM_ORDER_SUITE = """
     import time
 
-    tries = {}
+    mocks_of_tests = {}
 
     @pytest.mark.parametrize("number", range(8))
     @openai_responses.mock()
-    def test_each_case_has_a_mock_of_its_own(number, openai_mock):
-        assert openai_mock.requests == [] and not openai_mock.state["files"]
+    def test_each_case_has_its_own_mock(number, openai_mock):
+        assert openai_mock.requests == []
+        assert list(openai_mock.state["files"]) == []
         openai_mock.chat.completions.create.response = str(number)
         assert chat_text() == str(number)
         file = openai.OpenAI(api_key="sk-fake").files.create(file=b"x", purpose="batch")
         assert file.id == "file-" + 23 * "0" + "1"
 
     @openai_responses.mock()
-    def test_so_has_each_rerun(openai_mock, request):
-        tried = tries.setdefault(request.node.name, [])
-        assert openai_mock.requests == [] and not any(openai_mock is each for each in tried)
-        tried.append(openai_mock)
-        assert chat_text() and len(tried) == 3
+    def test_each_rerun_has_its_own_mock(openai_mock, request):
+        earlier_mocks = mocks_of_tests.setdefault(request.node.name, [])
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert chat_text() == "This is a mock response."
+        assert len(earlier_mocks) == 3  # fails twice
 
     @openai_responses.mock()
-    async def test_so_has_each_rerun_of_a_coroutine(openai_mock, request):
-        tried = tries.setdefault(request.node.name, [])
-        tried.append(openai_mock)
-        assert openai_mock.requests == [] and await chat_text_async() and len(tried) == 2
+    async def test_each_rerun_of_a_coroutine_has_its_own_mock(openai_mock, request):
+        earlier_mocks = mocks_of_tests.setdefault(request.node.name, [])
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert await chat_text_async() == "This is a mock response."
+        assert len(earlier_mocks) == 2  # fails once
 
     with openai_responses.mock():
-        chat_text()  # what that imports is not cut short below, however slow the machine is
+        chat_text()  # imports the SDK, which takes longer than the timeout of the next test on a slow machine
 
     @pytest.mark.timeout(1)
     @pytest.mark.xfail(strict=True)
-    def test_too_slow(openai_mock):
+    def test_timeout_ends_a_call(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: time.sleep(20)
         chat_text()
 
     class TestCases(unittest.IsolatedAsyncioTestCase):
         @openai_responses.mock()
-        async def test_coroutine(self, openai_mock):
-            assert await chat_text_async() and len(openai_mock.requests) == 1
+        async def test_coroutine_method_has_its_own_mock(self, openai_mock):
+            assert await chat_text_async() == "This is a mock response."
+            assert len(openai_mock.requests) == 1
 """
 
-OTHER_MOCKS = """
+OTHER_MOCKS_SUITE = """
     import http.server, threading
     import aiohttp, vcr
 
+    OTHER_URL = "https://other.test/"
+
     @pytest.fixture(scope="module")
-    def server():
+    def server_url():
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(204)
                 self.end_headers()
+
             def log_message(self, *args):
                 pass
+
         with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
@@ -21107,132 +21123,175 @@ OTHER_MOCKS = """
             server.shutdown()
             thread.join()
 
-    def other(url="https://other.test/"):
+    def get_status(url):
         with httpx.Client(trust_env=False) as client:
             return client.get(url).status_code
 
-    def test_httpx_mock_later(openai_mock, httpx_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert chat_text() and other() == 204 and len(openai_mock.requests) == 1
-    def test_httpx_mock_earlier(httpx_mock, openai_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert chat_text() and other() == 204
+    def test_httpx_mock_after_the_fixture(openai_mock, httpx_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert chat_text() == "This is a mock response."
+        assert get_status(OTHER_URL) == 204
+        assert len(openai_mock.requests) == 1
+
+    def test_httpx_mock_before_the_fixture(httpx_mock, openai_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert chat_text() == "This is a mock response."
+        assert get_status(OTHER_URL) == 204
+        assert len(openai_mock.requests) == 1
+
     @pytest.mark.asyncio
     @openai_responses.mock()
-    async def test_httpx_mock_beside_the_decorator(httpx_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
+    async def test_httpx_mock_with_the_decorator(httpx_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert await chat_text_async() == "This is a mock response."
         async with httpx.AsyncClient() as client:
-            assert await chat_text_async() and (await client.get("https://other.test/")).status_code == 204
-    def test_httpx_mock_entered_within(openai_mock, monkeypatch, request):
+            response = await client.get(OTHER_URL)
+        assert response.status_code == 204
+
+    def test_httpx_mock_inside_a_second_mock(openai_mock, monkeypatch, request):
         with openai_responses.OpenAIMock() as inner:
             httpx_mock = request.getfixturevalue("httpx_mock")
-            httpx_mock.add_response(url="https://other.test/", status_code=204)
-            assert chat_text() and other() == 204 and len(inner.requests) == 1
-    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
-    def test_what_neither_knows(openai_mock, httpx_mock):
-        with pytest.raises(httpx.TimeoutException, match="No response can be found"):
-            other()
-        with pytest.raises(AssertionError, match="the API has no endpoint"):
-            other("https://api.openai.com/v1/nowhere")
+            httpx_mock.add_response(url=OTHER_URL, status_code=204)
+            assert chat_text() == "This is a mock response."
+            assert get_status(OTHER_URL) == 204
+            assert len(inner.requests) == 1
 
-    @pytest.mark.parametrize("inside", [True, False])
-    def test_cassettes_record_the_others(tmp_path, server, inside):
-        for recording in (True, False):
-            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
-            ours = openai_responses.OpenAIMock()
-            first, second = (ours, tape) if inside else (tape, ours)
+    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
+    def test_request_that_no_mock_answers(openai_mock, httpx_mock):
+        with pytest.raises(httpx.TimeoutException, match="No response can be found"):
+            get_status(OTHER_URL)
+        with pytest.raises(AssertionError, match="the API has no endpoint"):
+            get_status("https://api.openai.com/v1/nowhere")
+
+    @pytest.mark.parametrize("outer", ["mock", "cassette"])
+    def test_cassette_records_and_replays_only_other_requests(tmp_path, server_url, outer):
+        path = tmp_path / "cassette.yaml"
+        for record_mode in ("once", "none"):  # records first, then replays
+            openai_mock = openai_responses.OpenAIMock()
+            cassette = vcr.use_cassette(str(path), record_mode=record_mode)
+            managers = {"mock": (openai_mock, cassette), "cassette": (cassette, openai_mock)}
+            first, second = managers[outer]
             with first, second:
-                assert chat_text() and other(server) == 204 and len(ours.requests) == 1
-        assert "openai" not in (tmp_path / "tape.yaml").read_text()
+                assert chat_text() == "This is a mock response."
+                assert get_status(server_url) == 204
+            assert len(openai_mock.requests) == 1
+        assert server_url in path.read_text()
+        assert "openai" not in path.read_text()
+
     @pytest.mark.asyncio
-    @pytest.mark.parametrize("inside", [True, False])
-    async def test_cassettes_record_sessions_of_aiohttp(tmp_path, server, inside):
-        for recording in (True, False):
-            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
-            first, second = (openai_responses.OpenAIMock(), tape)[:: 1 if inside else -1]
+    @pytest.mark.parametrize("outer", ["mock", "cassette"])
+    async def test_cassette_records_and_replays_requests_of_aiohttp(tmp_path, server_url, outer):
+        path = tmp_path / "cassette.yaml"
+        for record_mode in ("once", "none"):  # records first, then replays
+            openai_mock = openai_responses.OpenAIMock()
+            cassette = vcr.use_cassette(str(path), record_mode=record_mode)
+            managers = {"mock": (openai_mock, cassette), "cassette": (cassette, openai_mock)}
+            first, second = managers[outer]
             with first, second:
-                async with aiohttp.ClientSession() as session, session.get(server) as response:
+                async with aiohttp.ClientSession() as session, session.get(server_url) as response:
                     assert response.status == 204
-        assert server in (tmp_path / "tape.yaml").read_text()
+        assert server_url in path.read_text()
+
     @openai_responses.mock()
     @vcr.use_cassette("none.yaml", record_mode="none")
     def test_cassette_below_the_decorator(openai_mock):
-        assert chat_text()
+        assert chat_text() == "This is a mock response."
+
     @pytest.mark.asyncio
     @vcr.use_cassette("none.yaml", record_mode="none")
     @openai_responses.mock()
     async def test_cassette_above_the_decorator(openai_mock):
-        assert await chat_text_async()
+        assert await chat_text_async() == "This is a mock response."
+
     @pytest.mark.vcr
     @pytest.mark.block_network
-    def test_marked(openai_mock):
-        assert chat_text()
+    def test_mark_of_pytest_recording(openai_mock):
+        assert chat_text() == "This is a mock response."
 """
 
-TRIO = """
+TRIO_SUITE = """
     import anyio
 
     pytestmark = pytest.mark.anyio
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    chunk["choices"] = [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]
+
+    CHUNK = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}],
+    }
 
     @pytest.fixture(params=["asyncio", "trio"])
     def anyio_backend(request):
         return request.param
 
-    def events(client):
+    def stream_chat(client):
         return client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
 
     @openai_responses.mock()
-    async def test_calls_at_once(openai_mock):
+    async def test_concurrent_calls(openai_mock):
         async with openai.AsyncOpenAI(api_key="sk-fake") as client, anyio.create_task_group() as group:
             for _ in range(10):
                 group.start_soon(chat_text_async, client)
         assert len(openai_mock.requests) == 10
 
-    async def test_coroutine_functions_as_answers(openai_mock):
+    async def test_coroutine_function_answers_both_clients(openai_mock):
         async def answer(request):
             await anyio.sleep(0.001)
             return "later"
-        openai_mock.chat.completions.create.response = answer
-        assert await chat_text_async() == chat_text() == "later"
 
-    async def test_streams_that_are_left(openai_mock):
+        openai_mock.chat.completions.create.response = answer
+        assert await chat_text_async() == "later"
+        assert chat_text() == "later"
+
+    async def test_generator_is_closed_if_the_stream_is_closed_or_cancelled(openai_mock):
         closed = []
+
         async def answer(request):
             try:
                 while True:
-                    yield chunk
+                    yield CHUNK
                     await anyio.sleep(0)
             finally:
                 closed.append(True)
+
         openai_mock.chat.completions.create.response = answer
         async with openai.AsyncOpenAI(api_key="sk-fake") as client:
-            async with await events(client) as stream:
+            async with await stream_chat(client) as stream:
                 async for event in stream:
                     break
+            assert closed == [True]
             with anyio.move_on_after(0.05) as scope:
-                async for event in await events(client):
+                async for event in await stream_chat(client):
                     pass
-        assert closed == [True, True] and scope.cancelled_caught
+        assert scope.cancelled_caught
+        assert closed == [True, True]
 
-    async def test_streams_that_wait(openai_mock):
-        late, slow = openai_responses.streamed("a b", first_delay=60), openai_responses.streamed("a b", delay=0.001)
-        openai_mock.chat.completions.create.response = [late, slow]
+    async def test_delay_can_be_cancelled(openai_mock):
+        openai_mock.chat.completions.create.response = openai_responses.streamed("a b", first_delay=60)
         async with openai.AsyncOpenAI(api_key="sk-fake") as client:
             with anyio.move_on_after(0.05) as scope:
-                async for event in await events(client):
-                    raise AssertionError
-            assert scope.cancelled_caught and len([event async for event in await events(client)]) > 2
+                async for event in await stream_chat(client):
+                    raise AssertionError("an event before the end of the delay")
+        assert scope.cancelled_caught
 
-    async def test_mistakes(openai_mock):
+    async def test_delayed_stream_arrives_whole(openai_mock):
+        openai_mock.chat.completions.create.response = openai_responses.streamed("a b", delay=0.001)
+        deltas = []
+        async with openai.AsyncOpenAI(api_key="sk-fake") as client:
+            async for event in await stream_chat(client):
+                deltas.append(event.choices[0].delta.content or "")
+        assert "".join(deltas) == "a b"
+
+    async def test_mistake_raises(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: 1 / 0
         with pytest.raises(ZeroDivisionError):
             await chat_text_async()
 """
 
-APPLICATIONS = """
-    import datetime, time
+APPLICATIONS_SUITE = """
+    import contextlib, datetime
     import django, fastapi.testclient, freezegun, time_machine
     from django.conf import settings
     from django.http import HttpResponse
@@ -21244,83 +21303,108 @@ APPLICATIONS = """
     @application.get("/plain")
     def plain():
         return chat_text()
+
     @application.get("/coroutine")
     async def coroutine():
         return await chat_text_async()
+
     @application.middleware("http")
     async def middleware(request, call_next):
         return await call_next(request)
 
-    async def view(request):
+    def plain_view(request):
+        return HttpResponse(chat_text())
+
+    async def coroutine_view(request):
         return HttpResponse(await chat_text_async())
+
     settings.configure(ALLOWED_HOSTS=["testserver"])
-    settings.ROOT_URLCONF = (path("plain", lambda request: HttpResponse(chat_text())), path("coroutine", view))
+    settings.ROOT_URLCONF = (path("plain", plain_view), path("coroutine", coroutine_view))
     django.setup()
 
-    def fast(path):
+    def get_with_lifespan(path):
         with fastapi.testclient.TestClient(application) as client:
-            return client.get(path).text
+            return client.get(path)
+
+    GET_FUNCTIONS = {
+        "FastAPI": fastapi.testclient.TestClient(application).get,
+        "FastAPI with lifespan": get_with_lifespan,
+        "Django": Client().get,
+    }
 
     @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
-    @pytest.mark.parametrize("get", [fast, fastapi.testclient.TestClient(application).get, Client().get])
-    def test_applications_are_answered_and_mistakes_show_their_text(openai_mock, get, path):
+    @pytest.mark.parametrize("name", GET_FUNCTIONS)
+    def test_application_is_answered_and_raises_mistakes(openai_mock, name, path):
         openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
-        answer = get(path)
-        assert "It is sunny." in (answer if isinstance(answer, str) else answer.content.decode())
+        assert b"It is sunny." in GET_FUNCTIONS[name](path).content
         with pytest.raises(ZeroDivisionError, match="division by zero"):
-            get(path)
+            GET_FUNCTIONS[name](path)
 
     @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
-    async def test_so_of_an_asynchronous_client(openai_mock, path):
+    async def test_asynchronous_client_is_answered_and_raises_mistakes(openai_mock, path):
         openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
-        assert (await AsyncClient().get(path)).content == b"It is sunny."
-        with pytest.raises(ZeroDivisionError):
+        response = await AsyncClient().get(path)
+        assert response.content == b"It is sunny."
+        with pytest.raises(ZeroDivisionError, match="division by zero"):
             await AsyncClient().get(path)
 
     START = 1_893_456_000
 
-    def frozen():
-        clock = freezegun.freeze_time(datetime.datetime.fromtimestamp(START, datetime.timezone.utc))
-        with clock as moved:
-            yield lambda seconds: moved.tick(datetime.timedelta(seconds=seconds))
-    def travelled():
+    @contextlib.contextmanager
+    def freezegun_clock():
+        with freezegun.freeze_time(datetime.datetime.fromtimestamp(START, datetime.timezone.utc)) as clock:
+            yield lambda seconds: clock.tick(datetime.timedelta(seconds=seconds))
+
+    @contextlib.contextmanager
+    def time_machine_clock():
         with time_machine.travel(START, tick=False) as clock:
             yield clock.shift
 
-    @pytest.mark.parametrize("clock", [frozen, travelled])
-    def test_clocks(openai_mock, clock):
-        for ahead in clock():
-            client = openai.OpenAI(api_key="sk-fake")
-            hour = {"anchor": "created_at", "seconds": 3600}
-            file = client.files.create(file=b"x", purpose="batch", expires_after=hour)
+    @pytest.mark.parametrize("clock", [freezegun_clock, time_machine_clock])
+    def test_objects_expire_by_the_clock_of_the_test(openai_mock, clock):
+        client = openai.OpenAI(api_key="sk-fake")
+        with clock() as advance:
+            file = client.files.create(
+                file=b"x", purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600}
+            )
             store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
             upload = client.uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose="batch")
-            assert (file.created_at, file.expires_at, store.created_at) == (START, START + 3600, START)
-            ahead(3601)
-            assert client.files.list().data == [] and client.vector_stores.retrieve(store.id).status == "completed"
+            assert file.created_at == START
+            assert file.expires_at == START + 3600
+            assert store.created_at == START
+            advance(3601)
+            assert client.files.list().data == []
+            assert client.vector_stores.retrieve(store.id).status == "completed"
             with pytest.raises(openai.BadRequestError, match="is expired"):
                 client.uploads.cancel(upload.id)
-            ahead(86400)
+            advance(86400)
             assert client.vector_stores.retrieve(store.id).status == "expired"
 
-    async def test_http2(openai_mock):
+    def test_http2_client_is_answered(openai_mock):
         with openai.DefaultHttpxClient(http2=True) as http_client:
-            assert chat_text(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+            client = openai.OpenAI(api_key="sk-fake", http_client=http_client)
+            assert chat_text(client=client) == "This is a mock response."
+
+    async def test_asynchronous_http2_client_is_answered(openai_mock):
         async with openai.DefaultAsyncHttpxClient(http2=True) as http_client:
-            assert await chat_text_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+            client = openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client)
+            assert await chat_text_async(client) == "This is a mock response."
 """
 
-OPENTELEMETRY = """
+OPENTELEMETRY_SUITE = """
     from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    UNKNOWN_FILE = "https://api.openai.com/v1/files/unknown"
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
 
     @pytest.fixture(autouse=True)
-    def no_spans():
+    def clear_spans():
         exporter.clear()
 
     @pytest.fixture
@@ -21329,53 +21413,69 @@ OPENTELEMETRY = """
         yield
         HTTPXClientInstrumentor().uninstrument()
 
-    def statuses():
+    def span_statuses():
         return [span.attributes["http.status_code"] for span in exporter.get_finished_spans()]
 
-    def calls(http_client=None):
-        with http_client or httpx.Client() as http_client:
-            assert chat_text(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
-            assert http_client.get("https://api.openai.com/v1/files/unknown").status_code == 404
+    def make_calls(http_client):
+        with http_client:
+            client = openai.OpenAI(api_key="sk-fake", http_client=http_client)
+            assert chat_text(client=client) == "This is a mock response."
+            assert http_client.get(UNKNOWN_FILE).status_code == 404
 
-    async def calls_async(http_client=None):
-        async with http_client or httpx.AsyncClient() as http_client:
-            assert await chat_text_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
-            assert (await http_client.get("https://api.openai.com/v1/files/unknown")).status_code == 404
+    async def make_calls_async(http_client):
+        async with http_client:
+            client = openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client)
+            assert await chat_text_async(client) == "This is a mock response."
+            response = await http_client.get(UNKNOWN_FILE)
+            assert response.status_code == 404
 
-    def test_started_before(instrumented, openai_mock):
-        calls()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    def test_instrumented_before_the_mock_starts(instrumented, openai_mock):
+        make_calls(httpx.Client())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    async def test_started_before_async(instrumented, openai_mock):
-        await calls_async()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    async def test_instrumented_before_the_mock_starts_async(instrumented, openai_mock):
+        await make_calls_async(httpx.AsyncClient())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    def test_started_after(openai_mock, instrumented):
-        calls()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    def test_instrumented_after_the_mock_starts(openai_mock, instrumented):
+        make_calls(httpx.Client())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    async def test_started_after_async(openai_mock, instrumented):
-        await calls_async()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    async def test_instrumented_after_the_mock_starts_async(openai_mock, instrumented):
+        await make_calls_async(httpx.AsyncClient())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    @pytest.mark.parametrize("before", [True, False])
-    async def test_clients(before):
-        http_client, other = httpx.Client(), httpx.AsyncClient()
-        openai_mock = openai_responses.OpenAIMock()
-        if not before:
-            openai_mock.start()
-        for each in (http_client, other):
-            HTTPXClientInstrumentor.instrument_client(each, tracer_provider=provider)
-        if before:
-            openai_mock.start()
-        calls(http_client)
-        await calls_async(other)
-        openai_mock.stop()
-        assert statuses() == [200, 404] * 2 and len(openai_mock.requests) == 4
+    async def test_client_instrumented_before_the_mock_starts():
+        http_client = httpx.Client()
+        async_http_client = httpx.AsyncClient()
+        HTTPXClientInstrumentor.instrument_client(http_client, tracer_provider=provider)
+        HTTPXClientInstrumentor.instrument_client(async_http_client, tracer_provider=provider)
+        with openai_responses.OpenAIMock() as openai_mock:
+            make_calls(http_client)
+            await make_calls_async(async_http_client)
+        assert span_statuses() == [200, 404, 200, 404]
+        assert len(openai_mock.requests) == 4
 
-    def test_streams_and_faults(instrumented, openai_mock):
-        answers = [openai_responses.streamed("one two"), httpx.ConnectError("no route")]
-        openai_mock.chat.completions.create.response = answers
+    async def test_client_instrumented_after_the_mock_starts():
+        http_client = httpx.Client()
+        async_http_client = httpx.AsyncClient()
+        with openai_responses.OpenAIMock() as openai_mock:
+            HTTPXClientInstrumentor.instrument_client(http_client, tracer_provider=provider)
+            HTTPXClientInstrumentor.instrument_client(async_http_client, tracer_provider=provider)
+            make_calls(http_client)
+            await make_calls_async(async_http_client)
+        assert span_statuses() == [200, 404, 200, 404]
+        assert len(openai_mock.requests) == 4
+
+    def test_streams_and_faults_have_spans(instrumented, openai_mock):
+        openai_mock.chat.completions.create.response = [
+            openai_responses.streamed("one two"),
+            httpx.ConnectError("no route"),
+        ]
         with httpx.Client() as http_client:
             client = openai.OpenAI(api_key="sk-fake", http_client=http_client, max_retries=0)
             chunks = client.chat.completions.create(model="m", messages=[], stream=True)
@@ -21384,77 +21484,106 @@ OPENTELEMETRY = """
                 client.chat.completions.create(model="m", messages=[])
         assert len(exporter.get_finished_spans()) == 2
 
-    def test_left_on_after_the_mock(request):
+    def test_instrumentation_that_outlives_the_mock(request):
         with openai_responses.OpenAIMock():
             request.getfixturevalue("instrumented")
-            calls()
-        with openai_responses.OpenAIMock() as later:
-            calls()
-            assert statuses() == [200, 404] * 2 and len(later.requests) == 2
+            make_calls(httpx.Client())
+        with openai_responses.OpenAIMock() as later_mock:
+            make_calls(httpx.Client())
+            assert span_statuses() == [200, 404, 200, 404]
+            assert len(later_mock.requests) == 2
         HTTPXClientInstrumentor().uninstrument()
         with openai_responses.OpenAIMock():
-            calls()
-        assert len(statuses()) == 4
+            make_calls(httpx.Client())
+        assert len(span_statuses()) == 4
 """
 
-ASYNCIO_AUTO_OPTIONS = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
-SHUFFLE_OPTIONS = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
-# A name, the packages it takes, options of pytest, how many of its tests there are, and these.
-INTERPLAY = (
-    (
-        "any order",
-        "xdist random_order pytest_rerunfailures pytest_repeat pytest_timeout pytest_socket",
-        f"-p xdist -p random_order -p pytest_rerunfailures -p pytest_repeat -p pytest_timeout "
-        f"-p pytest_socket {ASYNCIO_AUTO_OPTIONS} {SHUFFLE_OPTIONS} --allow-unix-socket",
+
+class InterplaySuite(NamedTuple):
+    """A test suite that runs with other tools for tests."""
+
+    modules: list[str]  # that it needs
+    options: list[str]  # of pytest
+    outcomes: dict[str, int]  # the number of tests by outcome
+    code: str
+
+
+ASYNCIO_OPTIONS = ["-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function"]
+INTERPLAY_SUITES = {
+    "random order": InterplaySuite(
+        [
+            "random_order",
+            "pytest_repeat",
+            "pytest_rerunfailures",
+            "pytest_socket",
+            "pytest_timeout",
+            "xdist",
+        ],
+        [
+            *("-p", "xdist", "-n", "2"),  # first, because pytest_rerunfailures imports it
+            *ASYNCIO_OPTIONS,
+            *("-o", "asyncio_mode=auto"),
+            *("-p", "random_order", "--random-order", "--random-order-bucket=global"),
+            *("-p", "pytest_repeat", "--count", "2"),
+            *("-p", "pytest_rerunfailures", "--reruns", "2"),
+            *("-p", "pytest_socket", "--disable-socket", "--allow-unix-socket"),
+            *("-p", "pytest_timeout", "--timeout", "50"),
+        ],
         {"passed": 21, "xfailed": 2, "rerun": 6},
-        RANDOM_ORDER,
+        RANDOM_ORDER_SUITE,
     ),
-    (
-        "neighbours",
-        "aiohttp pytest_httpx vcr pytest_recording",
-        "-p pytest_httpx -p pytest_recording.plugin -p pytest_asyncio.plugin -o asyncio_mode=strict",
+    "other mocks": InterplaySuite(
+        ["aiohttp", "pytest_httpx", "pytest_recording", "vcr"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=strict", "-p", "pytest_httpx", "-p", "pytest_recording.plugin"],
         {"passed": 12},
-        OTHER_MOCKS,
+        OTHER_MOCKS_SUITE,
     ),
-    ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 10}, TRIO),
-    (
-        "tracing",
-        "opentelemetry.instrumentation.httpx opentelemetry.sdk",
-        ASYNCIO_AUTO_OPTIONS,
+    "trio": InterplaySuite(["anyio", "trio"], ["-p", "anyio.pytest_plugin"], {"passed": 12}, TRIO_SUITE),
+    "tracing": InterplaySuite(
+        ["opentelemetry.instrumentation.httpx", "opentelemetry.sdk"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=auto"],
         {"passed": 8},
-        OPENTELEMETRY,
+        OPENTELEMETRY_SUITE,
     ),
-    (
-        "applications and clocks",
-        "fastapi django freezegun time_machine h2",
-        f"{ASYNCIO_AUTO_OPTIONS} -p time_machine",
-        {"passed": 11},
-        APPLICATIONS,
+    "applications and clocks": InterplaySuite(
+        ["django", "fastapi", "freezegun", "h2", "time_machine"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=auto", "-p", "time_machine"],
+        {"passed": 12},
+        APPLICATIONS_SUITE,
     ),
-)
-# What the SDK leaves to the garbage collector under trio, and what others chat_text of themselves.
-IGNORED_WARNINGS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
+}
+IGNORED_WARNINGS = [
+    "Async generator 'openai._streaming:ResourceWarning",  # under trio, the SDK does not close its generators
+    "Using `httpx` with",
+    ":DeprecationWarning",
+]
 
 
-def installed(packages):
+def is_installed(module):
+    """Return True if a module can be imported. It is not imported."""
     try:
-        return all(importlib.util.find_spec(package) for package in packages.split())
-    except ModuleNotFoundError:  # the parent of a module
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the parent of the module is missing
         return False
 
 
-@pytest.mark.parametrize(
-    "options, outcomes, suite", [*(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1]))]
-)
-def test_interplay(run_suite, tmp_path, options, outcomes, suite):
-    helper_sources = f"PATCHED = {PATCHED}\n" + "\n\n".join(
-        map(inspect.getsource, (patchable_attributes, changed_since))
-    )
-    (tmp_path / "conftest.py").write_text(inspect.cleandoc(LEFTOVER_CHECK) + "\n\n" + helper_sources, encoding="utf-8")
-    scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
-    ignored = [option for warning in IGNORED_WARNINGS for option in ("-W", f"ignore:{warning}")]
-    result = run_suite(with_helpers(suite), *options.split(), *scope, "-W", "error", *ignored, apart=True)
-    assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
+@pytest.mark.parametrize("name", INTERPLAY_SUITES)
+def test_interplay(run_suite, tmp_path, name):
+    suite = INTERPLAY_SUITES[name]
+    missing = [module for module in suite.modules if not is_installed(module)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    helper_sources = [inspect.getsource(patchable_attributes), inspect.getsource(changed_since)]
+    conftest = [inspect.cleandoc(LEFTOVER_CHECK), f"PATCHED = {PATCHED}", *helper_sources]
+    (tmp_path / "conftest.py").write_text("\n\n".join(conftest), encoding="utf-8")
+    warning_options = ["-W", "error"]
+    for warning in IGNORED_WARNINGS:
+        warning_options += ["-W", f"ignore:{warning}"]
+    result = run_suite(with_helpers(suite.code), *suite.options, *warning_options, apart=True)
+    assert result.ret == 0, result.stdout.str() + result.stderr.str()
+    outcomes = result.parseoutcomes()
+    outcomes.pop("warnings", None)
+    assert outcomes == suite.outcomes
 
 
 # ======================================================================================================================
