@@ -14,6 +14,7 @@ import hashlib
 import http.server
 import importlib
 import inspect
+import io
 import itertools
 import json
 import logging
@@ -21592,7 +21593,7 @@ def test_interplay(run_suite, tmp_path, name):
 
 
 class Block(NamedTuple):
-    """An example: where its code begins, and the code."""
+    """An example: its file, the line where its code begins, and the code."""
 
     file: pathlib.Path
     line: int
@@ -21600,14 +21601,14 @@ class Block(NamedTuple):
 
 
 def page_blocks(page):
-    """The fenced Python blocks of a page."""
+    """Yield the fenced Python blocks of a page."""
     text = page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(page, text.count("\n", 0, match.start(1)) + 1, match[1])
 
 
 def docstring_blocks(module):
-    """The indented blocks of docstrings, but for the map of the rooms."""
+    """Yield the indented blocks of docstrings, without the list of sections in the module's docstring."""
     source = module.read_text(encoding="utf-8")
     for docstring in re.finditer(r'^ *"""(.*?)"""$', source, re.MULTILINE | re.DOTALL):
         text = inspect.cleandoc(docstring[1]) + "\n"
@@ -21619,6 +21620,7 @@ def docstring_blocks(module):
 
 
 def block_id(block):
+    """Return the test ID of an example: its file and line."""
     return f"{block.file.relative_to(ROOT)}:{block.line}"
 
 
@@ -21626,96 +21628,70 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", DOCS / "llms.txt", *sorted([*DOCS.glob("*.md"), *DOCS.glob("development/*.md")])]
 PAGE_BLOCKS = [block for page in PAGES for block in page_blocks(page)]
 DOCSTRING_BLOCKS = list(docstring_blocks(ROOT / "openai_responses.py"))
+PUBLIC_NAMES = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
 
 
 def execute(block, **names):
-    """Runs a block in a namespace of its own, and gives that; tracebacks show its real lines."""
+    """Run an example in a new namespace, and return the namespace. Tracebacks show the lines of the page."""
     namespace = {"__name__": "example", **names}
     exec(compile("\n" * (block.line - 1) + block.code, str(block.file), "exec"), namespace)
     return namespace
 
 
 def call_test(test):
-    """Calls a test function as pytest would, with a mock if it asks for one and no decorator brings it."""
-    takes_mock = "openai_mock" in inspect.signature(test).parameters and not hasattr(test, "openai_mock")
+    """Call a test function as pytest does: with a mock, unless a decorator provides it."""
+    arguments = {}
     with OpenAIMock() as openai_mock:
-        result = test(**({"openai_mock": openai_mock} if takes_mock else {}))
+        if "openai_mock" in inspect.signature(test).parameters and not hasattr(test, "openai_mock"):
+            arguments["openai_mock"] = openai_mock
+        result = test(**arguments)
         if inspect.isawaitable(result):
             asyncio.run(awaited(result))
 
 
-@pytest.mark.parametrize("block", PAGE_BLOCKS, ids=block_id)
-def test_example_of_a_page_runs(block, run_suite, monkeypatch):
+def needs_pytest(code):
+    """Return True if an example has more than plain test functions."""
+    return "@pytest." in code or "unittest" in code or "\nclass Test" in code
+
+
+@pytest.mark.parametrize("block", [block for block in PAGE_BLOCKS if not needs_pytest(block.code)], ids=block_id)
+def test_example_of_a_page_runs(block, monkeypatch):
     skip_if_missing(block.code)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
-        result = run_suite(block.code, "-p", "pytest_asyncio.plugin")
-        assert result.ret == 0, result.stdout.str()
-    else:
-        tests = [value for name, value in execute(block).items() if name.startswith("test_")]
-        assert tests or "def test_" not in block.code
-        for test in tests:
-            call_test(test)
+    namespace = execute(block)
+    tests = [value for name, value in namespace.items() if name.startswith("test_")]
+    assert tests or "def test_" not in block.code
+    for test in tests:
+        call_test(test)
 
 
-TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE)
-
-
-@pytest.mark.parametrize("line", TASKS)
-def test_line_of_the_tasks_page_runs(line, openai_mock):
-    skip_if_missing(line)
-    client = sdk()
-    client.responses.create(model="gpt-5.5", input="Hi")
-    names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
-    names |= {"client": client, "store": client.vector_stores.create(), "create": openai_mock.responses.create}
-    exec(line, names | {"httpx": httpx, "openai": openai, "openai_mock": openai_mock, "pytest": pytest})
-    with contextlib.suppress(openai.OpenAIError):  # those lines are for it
-        client.responses.create(model="gpt-5.5", input="Hi")
+@pytest.mark.parametrize("block", [block for block in PAGE_BLOCKS if needs_pytest(block.code)], ids=block_id)
+def test_example_of_a_page_runs_with_pytest(block, run_suite, monkeypatch):
+    skip_if_missing(block.code)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    result = run_suite(block.code, "-p", "pytest_asyncio.plugin")
+    assert result.ret == 0, result.stdout.str()
+    assert result.parseoutcomes()["passed"] > 0
 
 
 @pytest.mark.parametrize("block", DOCSTRING_BLOCKS, ids=block_id)
 def test_example_of_a_docstring_runs(block, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     with OpenAIMock() as openai_mock:
-        example_names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
-        example_names |= {
+        example_names = PUBLIC_NAMES | {
             "openai": openai,
+            "openai_responses": openai_responses,
             "openai_mock": openai_mock,
             "re": re,
             "create": openai_mock.chat.completions.create,
+            "client": sdk(),
         }
-        example_names |= {"client": sdk(), "openai_responses": openai_responses}
         namespace = execute(block, **example_names)
     for name in namespace.keys() - example_names.keys():
         if name.startswith("test_"):
             call_test(namespace[name])
-
-
-def test_page_of_endpoints_is_up_to_date():
-    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
-    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
-    assert on_disk == generated, "the tables have changed since: run python docs/development/make_endpoints.py"
-
-
-def test_readme_has_the_figures_of_the_sdk_release():
-    figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
-    if openai.__version__ in ROW_COUNTS:
-        line = f"| openai {openai.__version__} | {figures} |"
-        assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
-
-
-def test_example_models_are_not_deprecated():
-    """The SDK tells which are to be shut down, from some release on; all that speak are among them."""
-    types = pathlib.Path(openai.types.__file__).parent
-    sources = ("audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py")
-    deprecated = re.findall(
-        r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M
-    )
-    text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
-    model_names = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
-    assert openai_responses._DEFAULT_MODEL in model_names
-    assert not model_names & set(re.findall('"([^"]+)"', "".join(deprecated)))
 
 
 def test_docs_are_collected():
@@ -21723,8 +21699,485 @@ def test_docs_are_collected():
     assert DOCSTRING_BLOCKS
 
 
+# ---- the lines of the page of tasks ----------------------------------------------------------------------------------
+
+
+TASK_REQUEST = {"model": "gpt-5.5", "input": "Hi"}
+# the wish and the line of each row
+TASKS = dict(re.findall(r"^\| (.+?) \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def run_task(line, openai_mock):
+    """Run a line of the page of tasks after one call, and return the names that it can use and set.
+
+    `printed` is what the line prints.
+    """
+    sdk().responses.create(**TASK_REQUEST)
+    names = PUBLIC_NAMES | {
+        "httpx": httpx,
+        "openai": openai,
+        "pytest": pytest,
+        "openai_mock": openai_mock,
+        "create": openai_mock.responses.create,
+        "client": sdk(),
+        "store": sdk().vector_stores.create(),
+    }
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(line, names)
+    return names | {"printed": output.getvalue()}
+
+
+def task_text(**options):
+    """Return the text of a response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST | options).output_text
+
+
+def task_output(**options):
+    """Return the output items of a response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST | options).output
+
+
+def task_events():
+    """Return an iterator over the events of a streamed response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST, stream=True)
+
+
+@pytest.mark.parametrize(
+    "wish, texts",
+    [
+        ("say something", ["It is sunny.", "It is sunny."]),
+        ("answer in my JSON schema", ['{"name": "Oslo", "people": 700000}']),
+        ("say one thing first, another the next time", ["First.", "Second."]),
+        ("answer by what was asked", ["You asked gpt-5.5."]),
+        ("limit the rate once, then work", ["Here I am."]),
+        ("fail twice, then work", ["Here I am."]),
+        ("fail once, then behave as ever", [openai_responses._DEFAULT_TEXT]),
+        ("say when to try again", ["Here I am."]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_the_texts(openai_mock, wish, texts):
+    run_task(TASKS[wish], openai_mock)
+    assert [task_text() for _ in texts] == texts
+
+
+@pytest.mark.parametrize(
+    "wish, statuses",
+    [
+        ("limit the rate once, then work", [429, 200]),
+        ("fail twice, then work", [500, 503, 200]),
+        ("fail once, then behave as ever", [500, 200]),
+        ("say when to try again", [429, 200]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_errors_that_the_client_retries(openai_mock, wish, statuses):
+    run_task(TASKS[wish], openai_mock)
+    task_text()
+    assert [record.status for record in openai_mock.responses.create.requests] == [200, *statuses]
+
+
+def test_line_of_the_tasks_page_sets_when_to_try_again(openai_mock):
+    run_task(TASKS["say when to try again"], openai_mock)
+    task_text()
+    assert openai_mock.responses.create.requests[1].response.headers["retry-after-ms"] == "10"
+
+
+@pytest.mark.parametrize(
+    "wish, names",
+    [
+        ("call a tool", ["get_weather"]),
+        ("call a tool, then answer", ["get_weather"]),
+        ("call two tools at once", ["get_weather", "get_time"]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_tool_calls(openai_mock, wish, names):
+    run_task(TASKS[wish], openai_mock)
+    calls = task_output()
+    assert [call.type for call in calls] == ["function_call"] * len(names)
+    assert [call.name for call in calls] == names
+    assert json.loads(calls[0].arguments).keys() == {"city"}
+
+
+def test_line_of_the_tasks_page_sets_a_tool_call_and_then_an_answer(openai_mock):
+    run_task(TASKS["call a tool, then answer"], openai_mock)
+    assert task_text() == ""
+    assert task_text() == "It is sunny."
+
+
+def test_line_of_the_tasks_page_sets_a_refusal(openai_mock):
+    run_task(TASKS["refuse"], openai_mock)
+    (part,) = task_output()[0].content
+    assert part.type == "refusal"
+    assert part.refusal == "I'd rather not."
+
+
+@pytest.mark.parametrize(
+    "wish, reason, text",
+    [
+        ("stop at the token limit", "max_output_tokens", "It all began when"),
+        ("be stopped by the content filter", "content_filter", "Take a"),
+    ],
+)
+def test_line_of_the_tasks_page_sets_an_incomplete_response(openai_mock, wish, reason, text):
+    run_task(TASKS[wish], openai_mock)
+    response = sdk().responses.create(**TASK_REQUEST)
+    assert response.status == "incomplete"
+    assert response.incomplete_details.reason == reason
+    assert response.output_text == text
+
+
+def test_line_of_the_tasks_page_sets_reasoning(openai_mock):
+    run_task(TASKS["think first"], openai_mock)
+    reasoning_item, message = task_output()
+    assert reasoning_item.type == "reasoning"
+    assert message.content[0].text == "4"
+
+
+def test_line_of_the_tasks_page_sets_a_citation(openai_mock):
+    run_task(TASKS["cite a source"], openai_mock)
+    (part,) = task_output()[0].content
+    assert part.text == "Look: it rains"
+    assert [annotation.url for annotation in part.annotations] == ["https://example.com/rain"]
+
+
+@pytest.mark.parametrize(
+    "wish, matching, other, text",
+    [
+        ("answer one question only", {"input": "How is the weather?"}, {}, "It is sunny."),
+        ("answer for one model only", {}, {"model": "gpt-4o"}, "I am large."),
+        (
+            "answer once the tool result is there",
+            {
+                "input": [
+                    {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "call_1", "output": "rain"},
+                ]
+            },
+            {},
+            "It rains.",
+        ),
+    ],
+)
+def test_line_of_the_tasks_page_sets_a_rule(openai_mock, wish, matching, other, text):
+    run_task(TASKS[wish], openai_mock)
+    assert task_text(**matching) == text
+    assert task_text(**other) == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_sets_the_usage(openai_mock):
+    run_task(TASKS["use so many tokens"], openai_mock)
+    usage = sdk().responses.create(**TASK_REQUEST).usage
+    assert usage.input_tokens == 1000
+    assert usage.output_tokens == 50
+
+
+def test_line_of_the_tasks_page_sets_fields(openai_mock):
+    run_task(TASKS["answer with fields of mine"], openai_mock)
+    response = sdk().responses.create(**TASK_REQUEST)
+    assert response.output_text == "Hi"
+    assert response.status == "incomplete"
+
+
+def test_line_of_the_tasks_page_sets_a_vector(openai_mock, client):
+    run_task(TASKS["give a vector"], openai_mock)
+    assert client.embeddings.create(model="m", input="x").data[0].embedding == [0.1, 0.2, 0.3]
+
+
+def test_line_of_the_tasks_page_sets_a_transcription(openai_mock, client):
+    run_task(TASKS["hear something"], openai_mock)
+    assert client.audio.transcriptions.create(file=b"x", model="m").text == "Good morning."
+
+
+def test_line_of_the_tasks_page_sets_speech(openai_mock, client):
+    run_task(TASKS["speak"], openai_mock)
+    assert client.audio.speech.create(model="m", voice="alloy", input="x").read() == b"RIFF"
+
+
+def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
+    run_task(TASKS["paint"], openai_mock)
+    (image,) = client.images.generate(prompt="x").data
+    assert base64.b64decode(image.b64_json) == b"\x89PNG"
+
+
+def test_line_of_the_tasks_page_sets_a_flag(openai_mock, client):
+    run_task(TASKS["flag a text"], openai_mock)
+    assert client.moderations.create(input="x").results[0].flagged is True
+
+
+@requires("realtime.connect")
+def test_line_of_the_tasks_page_sets_the_speech_of_a_voice_session(openai_mock, client):
+    run_task(TASKS["talk in a voice session"], openai_mock)
+    with client.realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        done = next(event for event in connection if event.type == "response.done")
+    assert done.response.output[0].content[0].transcript == "It is sunny."
+
+
+@requires("responses.connect")
+def test_line_of_the_tasks_page_sets_the_text_over_a_websocket(openai_mock, client):
+    run_task(TASKS["talk over a WebSocket"], openai_mock)
+    with client.responses.connect() as connection:
+        connection.response.create(**TASK_REQUEST)
+        completed = next(event for event in connection if event.type == "response.completed")
+    assert completed.response.output_text == "It is sunny."
+
+
+@pytest.mark.parametrize(
+    "wish, exception, message",
+    [
+        ("fail for good", openai.InternalServerError, "The server had an error"),
+        ("find my prompt too long", openai.BadRequestError, "Too long."),
+        ("not know my key", openai.AuthenticationError, "Incorrect API key provided"),
+        ("time out", openai.APITimeoutError, "Request timed out"),
+        ("be out of reach", openai.APIConnectionError, "Connection error"),
+    ],
+)
+def test_line_of_the_tasks_page_sets_an_exception(openai_mock, client, wish, exception, message):
+    run_task(TASKS[wish], openai_mock)
+    with pytest.raises(exception, match=message) as raised:
+        client.with_options(max_retries=0).responses.create(**TASK_REQUEST)
+    assert type(raised.value) is exception
+
+
+def test_line_of_the_tasks_page_sets_the_code_of_an_error(openai_mock):
+    run_task(TASKS["find my prompt too long"], openai_mock)
+    with pytest.raises(openai.BadRequestError) as raised:
+        task_text()
+    assert raised.value.code == "context_length_exceeded"
+
+
+def test_line_of_the_tasks_page_sets_a_delay_between_events(openai_mock):
+    run_task(TASKS["stream slowly"], openai_mock)
+    started = time.perf_counter()
+    with task_events() as events:
+        next(events)
+        next(events)
+    assert time.perf_counter() - started >= 0.05
+
+
+def test_line_of_the_tasks_page_sets_the_size_of_the_pieces(openai_mock):
+    run_task(TASKS["stream in small pieces"], openai_mock)
+    deltas = [event.delta for event in task_events() if event.type == "response.output_text.delta"]
+    assert deltas == ["Hel", "lo ", "the", "re"]
+
+
+def test_line_of_the_tasks_page_breaks_a_stream(openai_mock):
+    run_task(TASKS["break off in the middle of a stream"], openai_mock)
+    events_read = []
+    with pytest.raises(BROKEN_CONNECTION_ERROR):
+        events_read.extend(task_events())
+    assert len(events_read) == 3
+
+
+def test_line_of_the_tasks_page_sends_an_error_in_a_stream(openai_mock):
+    run_task(TASKS["send an error in the middle of a stream"], openai_mock)
+    events_read = []
+    with pytest.raises(openai.APIError, match=r"Overloaded\."):
+        events_read.extend(task_events())
+    assert len(events_read) == 3
+
+
+def test_line_of_the_tasks_page_ends_a_stream_too_early(openai_mock):
+    run_task(TASKS["end a stream too early, without an error"], openai_mock)
+    assert len(list(task_events())) == 3
+
+
+def test_line_of_the_tasks_page_uploads_a_file(openai_mock, client):
+    run_task(TASKS["a file to be there"], openai_mock)
+    (file,) = client.files.list().data
+    assert file.filename == "notes.txt"
+    assert file.purpose == "user_data"
+    assert client.files.content(file.id).read() == b"Buy milk."
+
+
+def test_line_of_the_tasks_page_adds_a_file_that_a_search_finds(openai_mock, client):
+    names = run_task(TASKS["a file search to find my text"], openai_mock)
+    (hit,) = client.vector_stores.search(names["store"].id, query="cats").data
+    assert hit.filename == "pets.txt"
+    assert hit.content[0].text == "Cats sleep."
+
+
+def test_line_of_the_tasks_page_stores_an_object(openai_mock, client):
+    run_task(TASKS["an object that no call made"], openai_mock)
+    assert client.models.retrieve("ft:mine").id == "ft:mine"
+
+
+@requires("videos.create")
+def test_line_of_the_tasks_page_fails_a_job(openai_mock, client):
+    run_task(TASKS["a job to fail"], openai_mock)
+    assert client.videos.create_and_poll(prompt="x").status == "failed"
+
+
+def test_line_of_the_tasks_page_makes_a_run_wait_for_tools(openai_mock, client):
+    run_task(TASKS["a run to wait for my tools"], openai_mock)
+    thread = add_thread(client, "How is the weather?")
+    runs = client.beta.threads.runs
+    run = runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
+    assert run.status == "requires_action"
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    assert call.function.name == "get_weather"
+    outputs = [{"tool_call_id": call.id, "output": "rain"}]
+    run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert run.status == "completed"
+    assert thread_texts(client, thread)[-1] == "It rains."
+
+
+def test_line_of_the_tasks_page_fails_a_line_of_a_batch(openai_mock, client):
+    run_task(TASKS["a batch with a line that failed"], openai_mock)
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": CHAT_REQUEST}
+    lines = [json.dumps(line | {"custom_id": "a"}), json.dumps(line | {"custom_id": "b"})]
+    file = add_file(client, "\n".join(lines).encode(), "in.jsonl", "batch")
+    batch = client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    while batch.status != "completed":
+        batch = client.batches.retrieve(batch.id)
+    assert batch.request_counts.completed == 1
+    assert batch.request_counts.failed == 1
+
+
+def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
+    openai_mock.responses.create.response = "set"
+    run_task(TASKS["to start over"], openai_mock)
+    assert openai_mock.requests == []
+    assert client.vector_stores.list().data == []
+    assert task_text() == openai_responses._DEFAULT_TEXT
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "that it was called once",
+        "that it was not called",
+        "that this was sent",
+        "what was sent",
+        "which tools were offered",
+        "whether it was a retry",
+        "that no answer I set is left over",
+    ],
+)
+def test_line_of_the_tasks_page_asserts_what_was_sent(openai_mock, client, wish):
+    names = run_task(TASKS[wish], openai_mock)  # passes after one call
+    openai_mock.reset()
+    openai_mock.responses.create.response = [error(500), "first", "second", "third"]
+    task_text(input="Other", tools=[RESPONSES_TOOL])
+    task_text(model="gpt-4o")
+    client.embeddings.create(model="m", input="x", encoding_format="float")
+    with pytest.raises(AssertionError):
+        exec(TASKS[wish], names)
+
+
+def test_line_of_the_tasks_page_prints_every_request(openai_mock):
+    names = run_task(TASKS["every request, in order"], openai_mock)
+    assert names["printed"] == "<responses.create gpt-5.5: 200>\n<vector_stores.create: 200>\n"
+
+
+@pytest.mark.parametrize(
+    "wish, mark",
+    [
+        ("no request of this file to leave the process", pytest.mark.usefixtures("openai_mock")),
+        ("no answer that is made up", pytest.mark.openai_mock(only_scripted=True)),
+        ("wrong parameters to be refused", pytest.mark.openai_mock(strict=True)),
+        ("another address than OpenAI's", pytest.mark.openai_mock(base_url="http://localhost:8000/v1")),
+    ],
+)
+def test_line_of_the_tasks_page_marks_a_file(openai_mock, wish, mark):
+    names = run_task(TASKS[wish], openai_mock)
+    assert names["pytestmark"] == mark
+
+
+@pytest.mark.parametrize("wish", ["Azure", "a region, Bedrock or Vertex"])
+def test_line_of_the_tasks_page_makes_a_client_of_another_host(openai_mock, wish):
+    names = run_task(TASKS[wish], openai_mock)
+    assert names["client"].responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_refuses_a_token_to_a_workload(openai_mock):
+    run_task(TASKS["no token for my workload"], openai_mock)
+    assert httpx.post("https://auth.openai.com/oauth/token").status_code == 401
+
+
+def test_line_of_the_tasks_page_makes_an_http_client_with_a_transport(openai_mock):
+    names = run_task(TASKS["a client to hand over"], openai_mock)
+    client = new_client(base_url="https://any.test/v1", http_client=names["http_client"])
+    assert client.responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_answers_another_service(openai_mock):
+    run_task(TASKS["another service answered, too"], openai_mock)
+    assert httpx.get("https://weather.example/today").json() == {"sky": "blue"}
+
+
+def test_line_of_the_tasks_page_lets_requests_to_a_server_through(openai_mock):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    run_task(TASKS["requests to my own server let through"], openai_mock)
+    with http.server.HTTPServer(("localhost", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with httpx.Client(trust_env=False) as http_client:
+            assert http_client.get(f"http://localhost:{server.server_port}/").status_code == 204
+        thread.join()
+
+
+def test_line_of_the_tasks_page_signs_a_webhook(openai_mock, client):
+    posted = run_task(TASKS["a signed webhook"], openai_mock)["posted"]
+    event = client.webhooks.unwrap(posted.body, posted.headers, secret="whsec_c2VjcmV0")
+    assert event.type == "response.completed"
+    assert event.data.id == "resp_1"
+
+
+def test_line_of_the_tasks_page_makes_a_mock_without_pytest(openai_mock):
+    own_mock = run_task(TASKS["the mock without pytest"], openai_mock)["openai_mock"]
+    assert own_mock is not openai_mock
+    with own_mock:
+        assert task_text() == "Hi"
+
+
+def test_every_line_of_the_tasks_page_has_a_test():
+    source = pathlib.Path(__file__).read_text(encoding="utf-8")
+    assert TASKS
+    assert [wish for wish in TASKS if f'"{wish}"' not in source] == []
+
+
+# ---- what follows from the module ------------------------------------------------------------------------------------
+
+
+def test_page_of_endpoints_is_up_to_date():
+    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
+    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
+    assert on_disk == generated, "the route table has changed: run python docs/development/make_endpoints.py"
+
+
+@pinned_release
+def test_readme_has_the_figures_of_the_sdk_release():
+    figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
+    line = f"| openai {openai.__version__} | {figures} |"
+    assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
+
+
+def test_example_models_are_not_deprecated():
+    # each of these files of the SDK has the deprecated models among its literals, with a comment
+    sources = ["audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py"]
+    source = "".join((SDK_TYPES / name).read_text(encoding="utf-8") for name in sources)
+    deprecated = set()
+    for names in re.findall(r'^ *- ("[^:]+):', source, re.MULTILINE):
+        deprecated.update(re.findall('"([^"]+)"', names))
+    text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
+    model_names = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
+    assert openai_responses._DEFAULT_MODEL in model_names
+    assert model_names & deprecated == set()
+
+
+# ---- links and the example script ------------------------------------------------------------------------------------
+
+
 def anchors(page):
-    """What the headings of a page are linked by."""
+    """Return the anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -21733,7 +22186,9 @@ def anchors(page):
 def test_links_of_a_page_have_existing_targets(page):
     for link in re.findall(r"\]\((?!https://)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = link.partition("#")
-        target = page.parent / path if path else page
+        target = page
+        if path:
+            target = page.parent / path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
@@ -21744,7 +22199,8 @@ def test_example_script_prints_the_responses(monkeypatch, capsys):
         monkeypatch.delenv(key)
     runpy.run_path(str(DOCS / "example.py"), run_name="__main__")
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
-    assert printed["plain"] == printed["streamed"].replace("|", "") == "Hello! How can I help?"
+    assert printed["plain"] == "Hello! How can I help?"
+    assert printed["streamed"].replace("|", "") == "Hello! How can I help?"
     assert printed["tool loop"] == "get_weather(Tokyo) -> It is sunny in Tokyo."
     assert printed["search"] == "pets.txt says: Cats sleep most of the day."
     assert printed["error"] == "429, then: Here I am."
