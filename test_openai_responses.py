@@ -18602,6 +18602,15 @@ async def test_server_websocket_continues_after_an_invalid_message():
 
 
 @requires("responses.connect")
+async def test_server_websocket_drops_the_oldest_records_beyond_the_limit():
+    app = OpenAIMock(limits={"records": 1})
+    messages = websocket_messages(json.dumps(says("one")), json.dumps(says("two")))
+    await run_asgi_app(app, websocket_scope(), *messages, until=lambda sent: "response.completed" in str(sent[-1]))
+    (record,) = app.requests
+    assert record["input"] == "two"
+
+
+@requires("responses.connect")
 @pytest.mark.parametrize("fault, code", [(None, 1011), (4000, 4000)])
 async def test_server_websocket_closes_with_the_code_of_the_set_fault(fault, code):
     app = OpenAIMock()
@@ -18737,6 +18746,10 @@ def test_command_without_options_has_the_default_settings():
     assert not mock._strict
     assert not mock._only_scripted
     assert mock._limits == {"keys": 100, "records": 1000, "body": 512 * 1024 * 1024}
+
+
+def test_command_option_of_zero_overrides_the_default():
+    assert mock_from_command_line("--keys", "0")._limits["keys"] == 0
 
 
 def test_command_reports_a_missing_script(tmp_path):
@@ -19095,6 +19108,20 @@ def test_steps_of_a_rule_answer_plain_and_streamed_calls(create):
     assert create.when("weather").call_count == 3
 
 
+def test_rule_without_a_response_does_not_answer(create):
+    create.response = "otherwise"
+    create.when("weather")
+    assert complete("weather") == "otherwise"
+
+
+def test_new_response_starts_with_its_first_step(create):
+    create.response = ["one", "two"]
+    assert complete("Hi") == "one"
+    create.response = ["three", "four"]
+    assert complete("Hi") == "three"
+    assert complete("Hi") == "four"
+
+
 def test_equal_conditions_replace_the_response_of_a_rule(create):
     create.when("weather").response = "old"
     create.when("weather").response = "new"
@@ -19142,6 +19169,14 @@ def test_strict_mode_names_the_closest_rule(openai_mock, create, text, model, me
         complete(text, model=model)
     assert len(openai_mock.requests) == 1
     assert create.requests == openai_mock.requests
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_names_the_rule_with_the_most_parameters_of_equally_close_rules(create):
+    create.when("news", model="m").response = "a"
+    create.when("stocks").response = "b"
+    with pytest.raises(AssertionError, match=r"closest: chat\.completions\.create\.when\('news', model='m'\), but"):
+        complete("weather")
 
 
 @openai_responses.mock(strict=True)
@@ -19371,11 +19406,15 @@ def test_record_has_the_body_and_the_headers_of_the_request(create, client):
     assert record.duration >= 0
 
 
-def test_record_hides_secrets_in_headers(create, client):
-    client.with_options(default_headers={"cookie": API_KEY}).chat.completions.create(**CHAT_REQUEST)
+@pytest.mark.parametrize(
+    "header",
+    ["authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "x-functions-key", "cookie", "x-auth-token"],
+)
+def test_record_hides_secrets_in_headers(create, client, header):
+    client.with_options(default_headers={header: f"Bearer {API_KEY}"}).chat.completions.create(**CHAT_REQUEST)
     (record,) = create.requests
-    assert record.headers["authorization"] == "***"
-    assert record.headers["cookie"] == "***"
+    assert record.headers[header] == "***"
+    assert API_KEY not in str(record.headers)
 
 
 def test_record_of_an_upload_has_the_form_fields(openai_mock, client):
@@ -20470,6 +20509,19 @@ def test_assert_all_used_of_the_decorator_fails_a_test_with_unused_steps(run_sui
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
 
 
+def test_direct_call_of_a_decorated_test_does_not_reuse_the_mock_of_its_run(run_suite):
+    suite = """
+        @openai_responses.mock()
+        def test_decorated(openai_mock):
+            assert openai_mock.requests == []
+            assert chat_text() == "This is a mock response."
+
+        def test_direct_call():
+            test_decorated()
+    """
+    run_suite(with_helpers(suite)).assert_outcomes(passed=2)
+
+
 UNITTEST_SUITE = """
     class TestCases(unittest.TestCase):
         def setUp(self):
@@ -20702,6 +20754,13 @@ def test_assert_all_used_of_the_mark_checks_the_mock_of_the_server(run_suite):
 # ---- reports of failed tests -----------------------------------------------------------------------------------------
 
 
+MISTAKE_SUITE = """
+    def test_mistake(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        chat_text()
+"""
+
+
 def test_report_of_a_failed_test_lists_its_requests(run_suite):
     suite = """
         API_KEY = "sk-secret"
@@ -20730,6 +20789,27 @@ def test_report_of_a_failed_test_lists_its_requests(run_suite):
     assert "sk-secret" not in result.stdout.str()
 
 
+def test_report_shows_the_last_input_of_a_request(run_suite):
+    suite = """
+        def test_failing(openai_mock):
+            messages = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+            openai.OpenAI(api_key="sk-fake").chat.completions.create(model="m", messages=messages)
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines([r"chat\.completions\.create 200 m 'two', default answer, [\d.]+ ms"])
+
+
+def test_report_of_a_request_that_raised_names_no_answer(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(only_scripted=True)
+        def test_mistake():
+            chat_text()
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines([r"chat\.completions\.create raised AssertionError m 'Hi', [\d.]+ ms"])
+
+
 def test_report_does_not_list_requests_of_passed_tests_and_of_tests_without_a_request(run_suite):
     suite = """
         def test_passing(openai_mock):
@@ -20742,13 +20822,6 @@ def test_report_does_not_list_requests_of_passed_tests_and_of_tests_without_a_re
     result.assert_outcomes(passed=1, failed=1)
     assert "OpenAI requests" not in result.stdout.str()
     assert "'passes'" not in result.stdout.str()
-
-
-MISTAKE_SUITE = """
-    def test_mistake(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        chat_text()
-"""
 
 
 def test_traceback_of_a_mistake_hides_the_frames_of_the_client(run_suite):
@@ -20862,6 +20935,12 @@ FAILING_MISTAKES_SUITE = """
         with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
             raise_app_error()
 
+    def test_expected_mistake_of_another_type(openai_mock):
+        openai_mock.chat.completions.create.response = [bug]
+        assert chat_text_or_fallback() == "fallback"
+        with pytest.raises(AssertionError, match="has 1 step"):
+            chat_text()
+
     class TestStarted(unittest.TestCase):
         def setUp(self):
             self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
@@ -20943,7 +21022,7 @@ def mistakes_report(run_suite):
 
 
 def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
-    assert mistakes_report.parseoutcomes() == {"failed": 16}  # no errors at teardown
+    assert mistakes_report.parseoutcomes() == {"failed": 17}  # no errors at teardown
 
 
 def test_mistake_that_the_test_expected_or_cleared_does_not_fail_the_test(run_suite):
@@ -20969,6 +21048,18 @@ def test_report_of_a_mistake_that_nothing_caught_names_it_once(mistakes_report):
     own_report, _, _ = following.partition("_ test_another_error _")
     assert "0 steps" in own_report
     assert "mistakes" not in own_report
+
+
+def test_report_of_an_exception_that_a_mistake_caused_does_not_repeat_the_mistake(run_suite):
+    suite = """
+        def test_cause(openai_mock):
+            openai_mock.chat.completions.create.response = []
+            raise_app_error()
+    """
+    result = run_suite(with_helpers(MISTAKE_HELPERS, suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E * test_it.AppError"])
+    assert "OpenAI mistakes that the application caught" not in result.stdout.str()
 
 
 def test_report_of_a_mistake_hides_the_frames_of_the_client(mistakes_report):
