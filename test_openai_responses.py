@@ -17971,6 +17971,34 @@ async def test_each_key_of_the_server_has_its_own_copy_of_the_state():
     assert list(app.state["files"]) == ["file-1"]
 
 
+async def test_each_key_of_the_server_has_its_own_copy_of_nested_state():
+    app = OpenAIMock(state={"files": {"file-1": {"id": "file-1", "notes": []}}})
+    app.for_key("a").state["files"]["file-1"]["notes"].append("of a")
+    assert app.for_key("b").state["files"]["file-1"]["notes"] == []
+    assert app.state["files"]["file-1"]["notes"] == []
+
+
+async def test_each_key_of_the_server_has_the_settings_of_the_server_mock():
+    app = OpenAIMock(strict=True)
+    with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'inptu'"):
+        await server_client(app, "a").responses.create(**INPUT_REQUEST, extra_body={"inptu": 1})
+
+
+async def test_each_key_of_the_server_has_the_routes_of_the_server_mock():
+    app = OpenAIMock()
+    app.router.get(path="/v1/models").respond(418)
+    answer = await server_request(app, "GET", "/v1/models", headers={"authorization": "Bearer a"})
+    assert answer.status_code == 418
+
+
+async def test_server_reads_the_key_of_an_azure_client():
+    app = OpenAIMock()
+    app.for_key("a").chat.completions.create.response = "of a"
+    url = "/openai/deployments/gpt-4o/chat/completions"
+    answer = await server_request(app, "POST", url, json=CHAT_REQUEST, headers={"api-key": "a"})
+    assert answer.json()["choices"][0]["message"]["content"] == "of a"
+
+
 async def test_response_of_one_key_of_the_server_does_not_apply_to_another_key():
     app = OpenAIMock()
     app.for_key("a").responses.create.response = "of a"
@@ -18051,6 +18079,16 @@ async def test_server_drops_the_oldest_records_beyond_the_limit():
     assert [record["messages"][0]["content"] for record in app.requests] == ["2", "3", "4"]
     assert key_mock.chat.completions.create.route.call_count == 3
     assert len(key_mock.router.calls) == 3
+
+
+async def test_server_drops_the_oldest_mistakes_beyond_the_limit_of_records():
+    app = OpenAIMock(only_scripted=True, limits={"records": 1})
+    with pytest.raises(openai.InternalServerError, match="chat"):
+        await server_chat_text(app)
+    with pytest.raises(openai.InternalServerError, match="responses"):
+        await server_client(app).responses.create(**INPUT_REQUEST)
+    assert [mistake.request for mistake in app.mistakes] == ["POST /v1/responses"]
+    app.mistakes.clear()
 
 
 async def test_keys_share_the_server_mock_with_a_limit_of_no_keys():
@@ -18426,6 +18464,7 @@ async def recorded_app():
         ("temperature=0.5&attempt=1", [CHAT_CREATE]),
         ("purpose=assistants", ["files.create"]),
         ("purpose=batch", []),
+        ("temperature=", []),
     ],
 )
 async def test_control_plane_filters_requests(recorded_app, query, endpoints):
@@ -18493,6 +18532,13 @@ async def test_control_plane_reset_without_a_key_clears_every_key():
     assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
 
 
+async def test_control_plane_reset_without_a_key_clears_the_state_of_every_key():
+    app = OpenAIMock()
+    await server_client(app, "a").files.create(file=b"x", purpose="batch")
+    assert await control_request(app, "POST", "reset") == (200, None)
+    assert (await server_client(app, "a").files.list()).data == []
+
+
 async def test_control_plane_health_has_version_and_number_of_keys():
     app = OpenAIMock()
     await server_chat_text(app, key="a")
@@ -18525,6 +18571,17 @@ async def test_control_plane_reports_invalid_requests(method, path, body, status
     actual_status, answer = await control_request(OpenAIMock(), method, path, body)
     assert actual_status == status
     assert message in answer["error"]["message"]
+
+
+async def test_control_plane_decodes_a_quoted_endpoint_name():
+    app = OpenAIMock()
+    assert await control_request(app, "PUT", "responses/chat%2Ecompletions%2Ecreate", "Hi") == (200, "Hi")
+    assert app.chat.completions.create.response == "Hi"
+
+
+async def test_control_plane_reports_json_that_is_nested_too_deeply():
+    answer = await server_request(OpenAIMock(), "PUT", f"/_mock/{CHAT_RESPONSE_PATH}", content="[" * 100_000)
+    assert answer.status_code == 400
 
 
 async def test_oversized_control_request_is_rejected():
@@ -18790,6 +18847,13 @@ def test_command_rejects_an_invalid_number(capsys, option, value, message):
 @pytest.mark.parametrize("port", [0, 65535])
 def test_command_accepts_the_lowest_and_the_highest_port(port):
     assert openai_responses._parse_arguments(["--port", str(port)]).port == port
+
+
+@pytest.mark.parametrize("host, url", [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_server_url_has_an_ipv6_address_in_brackets(host, url):
+    listener = unittest.mock.Mock()
+    listener.getsockname.return_value = (host, 8000)
+    assert openai_responses._root_url(listener, host) == url
 
 
 def test_command_reports_an_occupied_port():
@@ -20109,6 +20173,14 @@ def test_webhook_of_every_type_is_verified_and_parsed(client, name, secret):
     assert event.id.startswith("evt_")
 
 
+def test_webhook_has_the_headers_of_the_service():
+    delivery = openai_responses.webhook("response.completed", secret="plain")
+    assert delivery.headers.keys() == {"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert delivery.headers["content-type"] == "application/json"
+    assert delivery.headers["webhook-id"] == json.loads(delivery.body)["id"]
+    assert delivery.headers["webhook-signature"].startswith("v1,")
+
+
 def test_webhook_has_the_set_data(client):
     delivery = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
     assert client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain").data.id == "resp_1"
@@ -21080,6 +21152,17 @@ def test_mistakes_are_checked_without_pytest():
     assert completed.stdout == "fallback\n"
     assert "AssertionError: the application caught exceptions of mistakes in this test" in completed.stderr
     assert "POST /v1/responses (<string>:5)" in completed.stderr
+
+
+def test_equal_mistakes_are_reported_once():
+    with (
+        pytest.raises(AssertionError, match="the application caught exceptions of mistakes") as raised,
+        OpenAIMock(only_scripted=True),
+    ):
+        for _ in range(2):
+            with contextlib.suppress(Exception):
+                complete("Hi")
+    assert str(raised.value).count("POST /v1/chat/completions") == 1
 
 
 def test_mistake_in_a_batch_line_raises(openai_mock, client):
