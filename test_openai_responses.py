@@ -18931,20 +18931,20 @@ def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypa
     assert openai_server.mock.chat.completions.create.call_count == 1
 
 
-# A response that takes minutes, so that it is unfinished when a test stops the server.
+# A response to the text "endless" takes minutes, so that it is unfinished when a test stops the server.
 ENDLESS_SCRIPT = """
 import openai_responses
 
 def set_up(openai_mock):
     endless = openai_responses.streamed("word " * 1000, delay=0.1)
-    openai_mock.chat.completions.create.response = endless
-    openai_mock.responses.create.response = endless
+    openai_mock.chat.completions.create.when("endless").response = endless
+    openai_mock.responses.create.when("endless").response = endless
 """
 
 
 @pytest.fixture
 def server_process(tmp_path):
-    """Return a server in its own process, whose responses don't end, and a client of it."""
+    """Return a server in its own process, and a client of it. Its responses to the text "endless" don't end."""
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS_SCRIPT)
     argv = [sys.executable, "-m", "openai_responses", "--port", "0", "--script", str(script)]
@@ -18968,7 +18968,8 @@ def assert_ends_cleanly(process, signal_number):
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_the_server_process_without_connections(server_process, signal_number):
     process, client = server_process
-    assert client.models.list().data
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.choices[0].message.content == openai_responses._DEFAULT_TEXT
     assert_ends_cleanly(process, signal_number)
     with pytest.raises(openai.APIConnectionError, match="Connection error"):
         client.models.list()
@@ -18977,7 +18978,8 @@ def test_signal_ends_the_server_process_without_connections(server_process, sign
 @requires_uvicorn
 def test_sigterm_ends_the_server_process_with_an_open_stream(server_process):
     process, client = server_process
-    with client.chat.completions.create(**CHAT_REQUEST, stream=True) as stream:
+    messages = [{"role": "user", "content": "endless"}]
+    with client.chat.completions.create(model="m", messages=messages, stream=True) as stream:
         assert next(iter(stream)).choices[0].delta.role == "assistant"
         assert client.models.list().data  # the stream does not keep the server from answering
         assert_ends_cleanly(process, signal.SIGTERM)
@@ -18991,7 +18993,10 @@ def test_sigterm_ends_the_server_process_with_an_open_stream(server_process):
 def test_sigterm_ends_the_server_process_with_an_open_websocket(server_process):
     process, client = server_process
     with client.responses.connect() as connection:
-        connection.response.create(**INPUT_REQUEST)
+        connection.response.create(model="m", input="Hi")
+        completed = next(event for event in connection if event.type == "response.completed")
+        assert completed.response.output_text == openai_responses._DEFAULT_TEXT
+        connection.response.create(model="m", input="endless")
         assert connection.recv().type == "response.created"
         assert_ends_cleanly(process, signal.SIGTERM)
         with pytest.raises(connection_closed_error(), match="no close frame"):
