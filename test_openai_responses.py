@@ -14,6 +14,7 @@ import hashlib
 import http.server
 import importlib
 import inspect
+import io
 import itertools
 import json
 import logging
@@ -26,6 +27,7 @@ import random
 import re
 import runpy
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -20644,64 +20646,67 @@ def test_repr_of_a_realtime_message_has_its_type(openai_mock, client_kind):
 # ======================================================================================================================
 
 
-HAS_UVICORN = importlib.util.find_spec("uvicorn") is not None  # what listens; all else here goes without a socket
-CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .ci/run installs `openai` of npm
-HAS_NODE = shutil.which("node") is not None and (NODE_PACKAGES / "openai").exists()
-
-
-def server_client(app, key=API_KEY, base_url="http://mock/v1", **options):
-    """A client of a mock that is served, without a socket."""
-    http = HTTP_LIB.AsyncClient(transport=HTTP_LIB.ASGITransport(app=app))
-    return openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, **options)
+def server_client(app, key=API_KEY, **options):
+    """Return a client of a mock that is served as an ASGI application, without a socket."""
+    http_client = HTTP_LIB.AsyncClient(transport=HTTP_LIB.ASGITransport(app=app))
+    return openai.AsyncOpenAI(api_key=key, base_url="http://mock/v1", http_client=http_client, **options)
 
 
 async def server_chat_text(app, text="Hi", key=API_KEY, **body_fields):
+    """Return the text that a served mock answers to a message."""
     body = {"model": "m", "messages": [{"role": "user", "content": text}]} | body_fields
-    return (await server_client(app, key).chat.completions.create(**body)).choices[0].message.content
+    completion = await server_client(app, key).chat.completions.create(**body)
+    return completion.choices[0].message.content
 
 
-async def control_request(app, method, path, value=..., key=""):
-    """Status and answer of the control plane."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
-    sent = {} if value is ... else {"content": json.dumps(value)}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
-        response = await http.request(method, f"http://mock/_mock/{path}", headers=headers, **sent)
-    return response.status_code, response.json()
+async def server_request(app, method, path, **options):
+    """Send a request to a served mock, and return the response."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http_client:
+        return await http_client.request(method, path, **options)
 
 
 def asgi_scope(path, scope_type="http", method="POST", headers=(), **scope_fields):
-    header_pairs = [(name.encode(), value.encode()) for name, value in dict(headers).items()]
+    """Return the scope of a request or of a WebSocket connection, as an ASGI server passes it to an application."""
     return {
         "type": scope_type,
         "method": method,
         "path": path,
         "query_string": b"",
-        "headers": header_pairs,
+        "headers": [(name.encode(), value.encode()) for name, value in dict(headers).items()],
         **scope_fields,
     }
 
 
 async def run_asgi_app(app, scope, *messages, until=None):
-    """What an application sends to a client that says these messages, and then leaves, when it has seen enough."""
-    sent, batch_results, pending = [], asyncio.Event(), list(messages)
+    """Return what an application sends to a client that sends messages and then disconnects.
+
+    until: a function of the list of sent messages. The client disconnects when it returns True; without it, after the
+        last message.
+    """
+    sent = []
+    client_is_done = asyncio.Event()
+    pending = list(messages)
+    if until is None:
+        client_is_done.set()
 
     async def receive():
         if pending:
             return pending.pop(0)
-        await (batch_results.wait() if until else asyncio.sleep(0))
-        return {"type": f"{scope['type'].replace('lifespan', 'http')}.disconnect"}
+        await asyncio.sleep(0)
+        await client_is_done.wait()
+        return {"type": f"{scope['type']}.disconnect"}
 
     async def send(message):
         sent.append(message)
         if until and until(sent):
-            batch_results.set()
+            client_is_done.set()
 
     await asyncio.wait_for(app(scope, receive, send), 10)
     return sent
 
 
 def json_request_body(value):
+    """Return the message that holds the whole body of a request."""
     return {"type": "http.request", "body": json.dumps(value).encode()}
 
 
@@ -20710,10 +20715,8 @@ def json_request_body(value):
 )
 async def test_server_accepts_each_form_of_a_path(path):
     app = OpenAIMock()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://elsewhere:8000") as http:
-        answer = await http.post(
-            f"{path}/chat/completions?api-version=1", json=CHAT_REQUEST, headers={"api-key": API_KEY}
-        )
+    url = f"{path}/chat/completions?api-version=1"
+    answer = await server_request(app, "POST", url, json=CHAT_REQUEST, headers={"api-key": API_KEY})
     assert answer.status_code == 200
     assert answer.headers["x-request-id"]
     assert answer.json()["model"] == "gpt-4o"
@@ -20721,14 +20724,28 @@ async def test_server_accepts_each_form_of_a_path(path):
     assert app.requests[0].query == {"api-version": "1"}
 
 
-async def test_server_mounted_below_a_path_decodes_quoted_ids():
-    scope = asgi_scope("/apps/ai/v1/models/a/b", method="GET", root_path="/apps/ai")
-    for raw_path, status in ((b"/apps/ai/v1/models/ft%3Aa%2Fb", 404), (None, 404)):
-        app = OpenAIMock()
-        start, body = await run_asgi_app(app, scope | {"raw_path": raw_path}, {"type": "http.request"})
-        assert start["status"] == status
-        assert (b"ft:a/b" in body["body"]) is bool(raw_path)
-        app.mistakes.clear()  # without the quotes, it is an unknown path
+async def test_server_accepts_any_host_name():
+    transport = httpx.ASGITransport(app=OpenAIMock())
+    async with httpx.AsyncClient(transport=transport, base_url="http://elsewhere:8000") as http_client:
+        answer = await http_client.get("/v1/models")
+    assert answer.status_code == 200
+
+
+async def test_mounted_server_decodes_a_quoted_id_in_the_raw_path():
+    raw_path = b"/apps/ai/v1/models/ft%3Aa%2Fb"
+    scope = asgi_scope("/apps/ai/v1/models/ft:a/b", method="GET", root_path="/apps/ai", raw_path=raw_path)
+    start, body = await run_asgi_app(OpenAIMock(), scope, {"type": "http.request"})
+    assert start["status"] == 404
+    assert json.loads(body["body"])["error"]["message"] == "The model 'ft:a/b' does not exist"
+
+
+async def test_mounted_server_without_a_raw_path_reads_a_slash_as_a_separator():
+    app = OpenAIMock()
+    scope = asgi_scope("/apps/ai/v1/models/ft:a/b", method="GET", root_path="/apps/ai", raw_path=None)
+    start, body = await run_asgi_app(app, scope, {"type": "http.request"})
+    assert start["status"] == 404
+    assert "the API has no endpoint GET /models/ft%3Aa/b." in json.loads(body["body"])["error"]["message"]
+    app.mistakes.clear()
 
 
 async def test_server_with_custom_base_url_answers():
@@ -20747,155 +20764,318 @@ async def test_server_streams_match_in_process_streams(name):
 
 
 async def test_server_sends_events_as_generated_and_stops_on_disconnect():
-    close_log, app = [], OpenAIMock()
+    app = OpenAIMock()
+    closed_after = []
 
     def events(request):
         try:
             for number in itertools.count():
                 yield {"type": "response.output_text.delta", "delta": str(number)}
         finally:
-            close_log.append(number)
+            closed_after.append(number)
 
     app.responses.create.response = events
-    sent = await run_asgi_app(
-        app,
-        asgi_scope("/v1/responses"),
-        json_request_body(INPUT_REQUEST | {"stream": True}),
-        until=lambda sent: len(sent) > 5,
-    )
-    assert close_log
+    body = json_request_body(INPUT_REQUEST | {"stream": True})
+    sent = await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 5)
+    assert len(closed_after) == 1
+    assert closed_after[0] < 20
     assert len(sent) < 20
     assert b'"delta":"0"' in sent[1]["body"]
     assert sent[1]["more_body"]
 
 
-async def test_each_key_gets_a_copy_of_the_server_mock():
+# ---- a mock for each API key -----------------------------------------------------------------------------------------
+
+
+async def test_each_key_of_the_server_starts_with_the_first_step():
     app = OpenAIMock()
     app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="a") == "first"
+    assert await server_chat_text(app, key="b") == "first"
+    assert await server_chat_text(app, key="a") == "second"
+    assert await server_chat_text(app, key="b") == "second"
+
+
+async def test_each_key_of_the_server_has_the_rules_of_the_server_mock():
+    app = OpenAIMock()
     app.chat.completions.create.when("weather").response = "sunny"
-    app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
-    assert [await server_chat_text(app, key=key) for key in "abab"] == ["first", "first", "second", "second"]
     assert await server_chat_text(app, "the weather?", "a") == "sunny"
+    assert await server_chat_text(app, "the weather?", "b") == "sunny"
+
+
+async def test_each_key_of_the_server_has_its_own_copy_of_the_state():
+    app = OpenAIMock()
+    app.state["files"]["file-1"] = {"id": "file-1", "filename": "a.txt", "notes": []}
     await server_client(app, "a").files.delete("file-1")
-    assert not (await server_client(app, "a").files.list()).data
-    assert (await server_client(app, "b").files.list()).data
+    assert (await server_client(app, "a").files.list()).data == []
+    assert [file.id for file in (await server_client(app, "b").files.list()).data] == ["file-1"]
+    assert list(app.state["files"]) == ["file-1"]
+
+
+async def test_each_key_of_the_server_has_its_own_copy_of_nested_state():
+    app = OpenAIMock(state={"files": {"file-1": {"id": "file-1", "notes": []}}})
+    app.for_key("a").state["files"]["file-1"]["notes"].append("of a")
+    assert app.for_key("b").state["files"]["file-1"]["notes"] == []
+    assert app.state["files"]["file-1"]["notes"] == []
+
+
+async def test_each_key_of_the_server_has_the_settings_of_the_server_mock():
+    app = OpenAIMock(strict=True)
+    with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'inptu'"):
+        await server_client(app, "a").responses.create(**INPUT_REQUEST, extra_body={"inptu": 1})
+
+
+async def test_each_key_of_the_server_has_the_routes_of_the_server_mock():
+    app = OpenAIMock()
+    app.router.get(path="/v1/models").respond(418)
+    answer = await server_request(app, "GET", "/v1/models", headers={"authorization": "Bearer a"})
+    assert answer.status_code == 418
+
+
+async def test_server_reads_the_key_of_an_azure_client():
+    app = OpenAIMock()
+    app.for_key("a").chat.completions.create.response = "of a"
+    url = "/openai/deployments/gpt-4o/chat/completions"
+    answer = await server_request(app, "POST", url, json=CHAT_REQUEST, headers={"api-key": "a"})
+    assert answer.json()["choices"][0]["message"]["content"] == "of a"
+
+
+async def test_response_of_one_key_of_the_server_does_not_apply_to_another_key():
+    app = OpenAIMock()
     app.for_key("a").responses.create.response = "of a"
-    texts = [(await server_client(app, key).responses.create(**INPUT_REQUEST)).output_text for key in "ab"]
-    assert texts == ["of a", openai_responses._DEFAULT_TEXT]
-    assert len(app.for_key("b").requests) == 4
+    response_of_a = await server_client(app, "a").responses.create(**INPUT_REQUEST)
+    response_of_b = await server_client(app, "b").responses.create(**INPUT_REQUEST)
+    assert response_of_a.output_text == "of a"
+    assert response_of_b.output_text == openai_responses._DEFAULT_TEXT
+
+
+async def test_server_mock_records_the_requests_of_every_key():
+    app = OpenAIMock()
+    await server_chat_text(app, "one", key="a")
+    await server_chat_text(app, "two", key="b")
+    await server_chat_text(app, "three", key="b")
+    assert [record["messages"][0]["content"] for record in app.for_key("a").requests] == ["one"]
+    assert [record["messages"][0]["content"] for record in app.for_key("b").requests] == ["two", "three"]
+    assert [record["messages"][0]["content"] for record in app.requests] == ["one", "two", "three"]
     assert app.for_key("").requests == app.requests
-    assert len(app.requests) == 10
 
 
-async def test_server_responses_apply_to_every_key():
+async def test_response_set_on_the_server_mock_applies_to_keys_that_have_called():
     app = OpenAIMock()
     create = app.chat.completions.create
     assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
-    create.response, rule = ["one", "two"], create.when("weather")
-    rule.response = "sunny"
-    with pytest.raises(AssertionError, match="2 steps left"):
-        app.assert_all_used()
-    assert [await server_chat_text(app, text, "a") for text in ("Hi", "Hi", "weather")] == ["one", "two", "sunny"]
-    app.assert_all_used()
-    assert rule.call_count == 1
-    assert create.call_count == 4
-    rule.remove()
+    create.response = ["one", "two"]
+    assert await server_chat_text(app, key="a") == "one"
+    assert await server_chat_text(app, key="a") == "two"
+    assert create.call_count == 3
     del create.response
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+async def test_rule_set_on_the_server_mock_applies_to_keys_that_have_called():
+    app = OpenAIMock()
+    await server_chat_text(app, key="a")
+    rule = app.chat.completions.create.when("weather")
+    rule.response = "sunny"
+    assert await server_chat_text(app, "weather", "a") == "sunny"
+    assert rule.call_count == 1
+    rule.remove()
     assert await server_chat_text(app, "weather", "a") == openai_responses._DEFAULT_TEXT
 
 
-async def test_server_limits_bound_keys_and_records():
-    app = OpenAIMock(limits={"keys": 2, "records": 3})
-    for key in "abcb":
-        await server_chat_text(app, key=key)
-    assert [*app._key_mocks] == ["c", "b"]
-    assert len(app.requests) == 3
-    for _ in range(4):
-        await server_chat_text(app, key="b")
+async def test_assert_all_used_of_the_server_mock_counts_the_calls_of_each_key():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["one", "two"]
+    app.chat.completions.create.when("weather").response = "sunny"
+    with pytest.raises(AssertionError, match="2 steps left") as raised:
+        app.assert_all_used()
+    assert "when('weather') was never hit" in str(raised.value)
+    await server_chat_text(app, "Hi", "a")
+    await server_chat_text(app, "Hi", "a")
+    with pytest.raises(AssertionError, match=r"when\('weather'\) was never hit"):
+        app.assert_all_used()
+    await server_chat_text(app, "weather", "a")
+    app.assert_all_used()
+
+
+# ---- limits ----------------------------------------------------------------------------------------------------------
+
+
+async def test_server_drops_the_least_recently_used_key_beyond_the_limit():
+    app = OpenAIMock(limits={"keys": 2})
+    app.chat.completions.create.response = ["first", "second", "third"]
+    texts = [await server_chat_text(app, key=key) for key in ["a", "b", "a", "c"]]
+    assert texts == ["first", "first", "second", "first"]
+    assert [*app._key_mocks] == ["a", "c"]
+    assert await server_chat_text(app, key="a") == "third"
+    assert await server_chat_text(app, key="b") == "first"
+
+
+async def test_server_drops_the_oldest_records_beyond_the_limit():
+    app = OpenAIMock(limits={"records": 3})
+    for text in ["1", "2", "3", "4"]:
+        await server_chat_text(app, text, key="b")
     key_mock = app.for_key("b")
-    assert (
-        len(key_mock.requests) == key_mock.chat.completions.create.route.call_count == len(key_mock.router.calls) == 3
-    )
-    shared = OpenAIMock(limits={"keys": 0})
-    await server_chat_text(shared)
-    assert shared.for_key(API_KEY) is shared
-    assert shared.chat.completions.create.route.called
-    for limits in ({"kyes": 1}, {"keys": -1}, {"body": "1 MB"}):
-        with pytest.raises(ValueError) as rejected_limits:
-            OpenAIMock(limits=limits)
-        assert next(iter(limits)) in str(rejected_limits.value)
-        assert "records" in str(rejected_limits.value)
+    assert [record["messages"][0]["content"] for record in key_mock.requests] == ["2", "3", "4"]
+    assert [record["messages"][0]["content"] for record in app.requests] == ["2", "3", "4"]
+    assert key_mock.chat.completions.create.route.call_count == 3
+    assert len(key_mock.router.calls) == 3
 
 
-async def test_oversized_body_is_rejected_and_incomplete_body_is_ignored():
-    app = OpenAIMock(limits={"body": 100})
-    error = await failing_async(openai.APIStatusError, server_chat_text(app, "x" * 100))
-    assert error.status_code == 413
-    assert "100 bytes" in error.message
-    assert not app.requests
-    incomplete = {"type": "http.request", "body": b"{", "more_body": True}
-    assert await run_asgi_app(app, asgi_scope("/v1/responses"), incomplete) == []
-    assert not app.requests
+async def test_server_drops_the_oldest_mistakes_beyond_the_limit_of_records():
+    app = OpenAIMock(only_scripted=True, limits={"records": 1})
+    with pytest.raises(openai.InternalServerError, match="chat"):
+        await server_chat_text(app)
+    with pytest.raises(openai.InternalServerError, match="responses"):
+        await server_client(app).responses.create(**INPUT_REQUEST)
+    assert [mistake.request for mistake in app.mistakes] == ["POST /v1/responses"]
+    app.mistakes.clear()
 
 
-async def failing_async(error, awaitable):
-    with pytest.raises(error) as raised:
-        await awaitable
-    return raised.value
-
-
-def raise_bug(request):
-    raise NameError("a bug of the test")
+async def test_keys_share_the_server_mock_with_a_limit_of_no_keys():
+    app = OpenAIMock(limits={"keys": 0})
+    await server_chat_text(app)
+    assert app.for_key(API_KEY) is app
+    assert app.chat.completions.create.route.called
 
 
 @pytest.mark.parametrize(
-    "value, settings, said",
-    [
-        (["only one"], {}, "called twice"),
-        (raise_bug, {}, "a bug of the test"),
-        (lambda request: 1, {}, "cannot be 1"),
-        (..., {"only_scripted": True}, "only_scripted"),
-    ],
+    "limits, name", [({"kyes": 1}, "kyes"), ({"keys": -1}, "keys"), ({"body": "1 MB"}, "body")], ids=str
 )
-async def test_mistake_in_the_test_is_reported_without_retries(value, settings, said, caplog):
-    app = OpenAIMock(**settings)
-    app.chat.completions.create.response = value
-    if value == ["only one"]:
+def test_invalid_limit_is_rejected_with_the_available_names(limits, name):
+    with pytest.raises(ValueError, match=name) as raised:
+        OpenAIMock(limits=limits)
+    assert "records" in str(raised.value)
+
+
+async def test_server_accepts_a_body_of_the_size_limit():
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content)})
+    answer = await server_request(app, "POST", "/v1/chat/completions", content=content)
+    assert answer.status_code == 200
+    assert app.requests[0].body == CHAT_REQUEST
+
+
+async def test_server_rejects_a_body_one_byte_above_the_size_limit():
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content) - 1})
+    answer = await server_request(app, "POST", "/v1/chat/completions", content=content)
+    assert answer.status_code == 413
+    assert answer.json()["error"]["message"] == f"The body of the request is larger than {len(content) - 1} bytes."
+    assert app.requests == []
+
+
+@pytest.mark.parametrize("excess, status", [(0, 200), (1, 413)])
+async def test_size_limit_applies_to_the_sum_of_the_pieces_of_a_body(excess, status):
+    content = json.dumps(CHAT_REQUEST).encode()
+    app = OpenAIMock(limits={"body": len(content) - excess})
+    first = {"type": "http.request", "body": content[:5], "more_body": True}
+    last = {"type": "http.request", "body": content[5:]}
+    start, _ = await run_asgi_app(app, asgi_scope("/v1/chat/completions"), first, last)
+    assert start["status"] == status
+
+
+async def test_oversized_body_is_not_retried():
+    app = OpenAIMock(limits={"body": 100})
+    with pytest.raises(openai.APIStatusError, match="larger than 100 bytes") as raised:
+        await server_chat_text(app, "x" * 100)
+    assert raised.value.status_code == 413
+    assert raised.value.response.headers["x-should-retry"] == "false"
+    assert app.requests == []
+
+
+async def test_incomplete_body_is_ignored():
+    app = OpenAIMock()
+    incomplete = {"type": "http.request", "body": b"{", "more_body": True}
+    assert await run_asgi_app(app, asgi_scope("/v1/responses"), incomplete) == []
+    assert app.requests == []
+
+
+# ---- mistakes and faults ---------------------------------------------------------------------------------------------
+
+
+def raise_bug(request):
+    """Raise an exception that is not a network fault, as a callable of the test with a bug."""
+    raise NameError("a bug of the test")
+
+
+async def test_call_after_the_last_step_is_reported_by_the_server_without_retries():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["only one"]
+    await server_chat_text(app)
+    with pytest.raises(openai.InternalServerError, match="called twice") as raised:
         await server_chat_text(app)
-    error = await failing_async(openai.InternalServerError, server_chat_text(app))
-    assert said in error.message
-    assert error.type == "mock_error"
-    assert app.requests[-1].attempt == 0
-    assert bool(caplog.records) is callable(value)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0, 0]
+    app.mistakes.clear()
+
+
+@pytest.mark.parametrize(
+    "response, message", [(raise_bug, "a bug of the test"), (lambda request: 1, "cannot be 1")], ids=["raises", "int"]
+)
+async def test_mistake_in_a_callable_is_logged_by_the_server_and_not_retried(response, message, caplog):
+    app = OpenAIMock()
+    app.chat.completions.create.response = response
+    with pytest.raises(openai.InternalServerError, match=message) as raised:
+        await server_chat_text(app)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert message in caplog.text
+    app.mistakes.clear()
+
+
+async def test_call_without_a_response_is_reported_by_the_server_without_a_log_entry(caplog):
+    app = OpenAIMock(only_scripted=True)
+    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+        await server_chat_text(app)
+    assert raised.value.type == "mock_error"
+    assert [record.attempt for record in app.requests] == [0]
+    assert caplog.records == []
+    app.mistakes.clear()
+
+
+async def test_mistake_over_the_server_is_kept():
+    app = OpenAIMock(only_scripted=True)
+    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+        await server_client(app).responses.create(**INPUT_REQUEST)
+    assert raised.value.status_code == 500
+    assert [str(mistake.error) for mistake in app.mistakes] == [
+        "responses.create was called, but nothing is set for it (only_scripted=True)"
+    ]
     app.mistakes.clear()
 
 
 async def test_generation_error_is_reported_by_the_server_as_a_mistake():
     app = OpenAIMock()
-    error = await failing_async(
-        openai.InternalServerError, server_chat_text(app, response_format=formats(NOT_STRING)[0])
-    )
-    assert error.type == "mock_error"
-    assert "'not' at properties.x" in error.message
+    response_format, _ = formats(NOT_STRING)
+    with pytest.raises(openai.InternalServerError, match=r"'not' at properties\.x") as raised:
+        await server_chat_text(app, response_format=response_format)
+    assert raised.value.type == "mock_error"
     assert len(app.requests) == 1
     app.mistakes.clear()
 
 
 async def test_unknown_path_returns_404_with_the_closest_endpoint():
     app = OpenAIMock()
-    error = await failing_async(openai.NotFoundError, server_client(app).get("/chat/completion", cast_to=object))
-    assert "Closest" in error.message
+    with pytest.raises(openai.NotFoundError, match="Closest: 'POST /chat/completions'"):
+        await server_client(app).post("/chat/completion", cast_to=object)
     app.mistakes.clear()
 
 
-async def test_server_errors_are_retried_and_faults_break_the_connection(monkeypatch):
+async def test_server_error_and_network_fault_are_retried_by_the_client(monkeypatch):
     monkeypatch.setattr(openai._base_client, "INITIAL_RETRY_DELAY", 0)  # the SDK's pause after a broken connection
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), httpx.ConnectError, "Here I am."]
-    assert await server_chat_text_with_retries(app) == "Here I am."
+    assert await complete_with(server_client(app, max_retries=3)) == "Here I am."
+    assert [record.attempt for record in app.requests] == [0, 1, 2]
+
+
+async def test_fault_of_a_stream_breaks_the_connection_of_the_server():
+    app = OpenAIMock()
     app.responses.create.response = streamed("Hello there", fail_after=3)
     body = json_request_body(INPUT_REQUEST | {"stream": True})
-    with pytest.raises(httpx.RemoteProtocolError):
+    with pytest.raises(httpx.RemoteProtocolError, match="the mock broke off the stream"):
         await run_asgi_app(app, asgi_scope("/v1/responses"), body, until=lambda sent: len(sent) > 9)
 
 
@@ -20914,30 +21094,74 @@ async def test_server_leaves_the_read_timeout_to_its_clients():
     assert await server_client(app).with_options(timeout=0.01).chat.completions.create(**CHAT_REQUEST)
 
 
-async def server_chat_text_with_retries(app):
-    return (await server_client(app, max_retries=3).chat.completions.create(**CHAT_REQUEST)).choices[0].message.content
+# ---- browsers and the start of the server ----------------------------------------------------------------------------
 
 
-async def test_pages_of_any_origin_may_call_the_api_but_not_the_control_plane():
-    app, request_headers = OpenAIMock(), {"origin": "http://page", "access-control-request-headers": "authorization"}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://mock") as http:
-        for method, path, allowed in (("OPTIONS", "/v1/responses", True), ("GET", "/_mock/health", False)):
-            headers = (await http.request(method, path, headers=request_headers)).headers
-            assert ("access-control-allow-origin" in headers) is allowed
-            assert headers.get("access-control-allow-headers", "authorization") == "authorization"
-        assert "access-control-allow-origin" in (await http.get("/v1/models", headers=request_headers)).headers
+CROSS_ORIGIN_HEADERS = {"origin": "http://page", "access-control-request-headers": "authorization"}
+
+
+async def test_preflight_request_of_any_origin_is_allowed():
+    app = OpenAIMock()
+    answer = await server_request(app, "OPTIONS", "/v1/responses", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 204
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "*"
+    assert answer.headers["access-control-allow-headers"] == "authorization"
+    assert app.requests == []
+
+
+async def test_page_of_any_origin_may_read_a_response():
+    answer = await server_request(OpenAIMock(), "GET", "/v1/models", headers={"origin": "http://page"})
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-expose-headers"] == "*"
+
+
+async def test_response_to_a_request_without_an_origin_has_no_cors_headers():
+    answer = await server_request(OpenAIMock(), "GET", "/v1/models")
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_page_of_another_origin_may_not_read_the_control_plane():
+    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 200
+    assert "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-headers" not in answer.headers
+
+
+async def test_preflight_request_to_the_control_plane_is_not_allowed():
+    answer = await server_request(OpenAIMock(), "OPTIONS", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 404
+    assert "access-control-allow-origin" not in answer.headers
 
 
 async def test_lifespan_is_answered():
-    stages = [{"type": f"lifespan.{stage}"} for stage in ("startup", "shutdown")]
-    sent = await run_asgi_app(OpenAIMock(), {"type": "lifespan"}, *stages)
+    startup = {"type": "lifespan.startup"}
+    shutdown = {"type": "lifespan.shutdown"}
+    sent = await run_asgi_app(OpenAIMock(), {"type": "lifespan"}, startup, shutdown)
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
 # ---- the control plane -----------------------------------------------------------------------------------------------
 
+
 CHAT_RESPONSE_PATH = f"responses/{CHAT_CREATE}"
 CHAT_RULES_PATH = f"rules/{CHAT_CREATE}"
+
+
+async def control_request(app, method, path, value=..., key=""):
+    """Send a request to the control plane, and return the status and the JSON of the answer.
+
+    value: the body as JSON, without one if it is `...`.
+    """
+    options = {}
+    if key:
+        options["headers"] = {"authorization": f"Bearer {key}"}
+    if value is not ...:
+        options["content"] = json.dumps(value)
+    response = await server_request(app, method, f"/_mock/{path}", **options)
+    return response.status_code, response.json()
+
+
 JSON_RESPONSE_FORMS = [
     ("Hi", "Hi"),
     ({"choices": [{"message": {"content": "Hi"}}]}, {"choices": [{"message": {"content": "Hi"}}]}),
@@ -20955,41 +21179,58 @@ JSON_RESPONSE_FORMS = [
 ]
 
 
-@pytest.mark.parametrize("said, value", JSON_RESPONSE_FORMS)
-async def test_control_plane_sets_returns_and_deletes_a_response(said, value):
+@pytest.mark.parametrize("json_form, response", JSON_RESPONSE_FORMS, ids=str)
+async def test_control_plane_sets_a_response_by_its_json_form(json_form, response):
     app = OpenAIMock()
-    assert await control_request(app, "PUT", CHAT_RESPONSE_PATH, said) == (200, said)
-    assert app.chat.completions.create.response == value
-    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, said)
-    assert await control_request(app, "GET", "responses") == (200, {CHAT_CREATE: said})
+    assert await control_request(app, "PUT", CHAT_RESPONSE_PATH, json_form) == (200, json_form)
+    assert app.chat.completions.create.response == response
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, json_form)
+    assert await control_request(app, "GET", "responses") == (200, {CHAT_CREATE: json_form})
+
+
+async def test_control_plane_deletes_a_response():
+    app = OpenAIMock()
+    app.chat.completions.create.response = "Hi"
     assert await control_request(app, "DELETE", CHAT_RESPONSE_PATH) == (200, None)
     assert app.chat.completions.create.response is None
+    assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, None)
     assert await control_request(app, "GET", "responses") == (200, {})
 
 
-@pytest.mark.parametrize(
-    "name, said, call",
-    [
-        ("audio.speech.create", {"$bytes": "aGk="}, lambda c: c.audio.speech.create(model="m", voice="v", input="Hi")),
-        ("chat.completions.create", {"$error": 404}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
-        (
-            "chat.completions.create",
-            {"$error": {"status": 418, "message": "tea"}},
-            lambda c: c.chat.completions.create(**CHAT_REQUEST),
-        ),
-        ("chat.completions.create", {"$timeout": {}}, lambda c: c.chat.completions.create(**CHAT_REQUEST)),
-    ],
-)
-async def test_control_plane_sets_bytes_errors_and_faults(name, said, call):
+async def test_control_plane_sets_bytes_as_base64():
     app = OpenAIMock()
-    assert (await control_request(app, "PUT", f"responses/{name}", said))[0] == 200
-    try:
-        assert (await call(server_client(app, max_retries=0))).content == b"hi"
-    except openai.APIStatusError as raised:
-        assert raised.status_code in (404, 418)
-    except openai.APIConnectionError:
-        assert said == {"$timeout": {}}
-    assert lookup(app, name).call_count == 1
+    status, _ = await control_request(app, "PUT", "responses/audio.speech.create", {"$bytes": "aGk="})
+    speech = await server_client(app).audio.speech.create(model="m", voice="alloy", input="Hi")
+    assert status == 200
+    assert speech.content == b"hi"
+    assert app.audio.speech.create.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "json_form, status, message",
+    [
+        ({"$error": 404}, 404, "The requested resource does not exist."),
+        ({"$error": {"status": 418, "message": "tea"}}, 418, "tea"),
+    ],
+    ids=["status", "status and message"],
+)
+async def test_control_plane_sets_an_error(json_form, status, message):
+    app = OpenAIMock()
+    control_status, _ = await control_request(app, "PUT", CHAT_RESPONSE_PATH, json_form)
+    with pytest.raises(openai.APIStatusError, match=message) as raised:
+        await complete_with(server_client(app, max_retries=0))
+    assert control_status == 200
+    assert raised.value.status_code == status
+    assert app.chat.completions.create.call_count == 1
+
+
+async def test_control_plane_sets_a_network_fault():
+    app = OpenAIMock()
+    status, _ = await control_request(app, "PUT", CHAT_RESPONSE_PATH, {"$timeout": {}})
+    with pytest.raises(openai.APITimeoutError, match="Request timed out"):
+        await complete_with(server_client(app, max_retries=0))
+    assert status == 200
+    assert app.chat.completions.create.call_count == 1
 
 
 async def test_control_plane_returns_python_values_as_repr():
@@ -20998,66 +21239,171 @@ async def test_control_plane_returns_python_values_as_repr():
     assert await control_request(app, "GET", CHAT_RESPONSE_PATH) == (200, ["Hi", {"$python": repr(refusal("No."))}])
 
 
-async def test_control_plane_sets_counts_and_deletes_rules():
-    app, when = OpenAIMock(), {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
+async def test_control_plane_sets_a_rule_that_answers_and_counts_calls():
+    app = OpenAIMock()
+    when = {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
     assert await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"}) == (200, "sunny")
-    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})  # the same rule
-    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    assert await server_chat_text(app, "The weather?") == "sunny"
+    rule = {"when": when, "response": "sunny", "call_count": 1}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
+
+
+async def test_control_plane_replaces_the_response_of_a_rule_with_equal_conditions():
+    app = OpenAIMock()
+    when = {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})
     assert await server_chat_text(app, "The weather?") == "rainy"
-    status, rules = await control_request(app, "GET", CHAT_RULES_PATH)
-    assert [rule["response"] for rule in rules] == ["rainy", {"$refusal": "No."}]
-    assert [rule["call_count"] for rule in rules] == [1, 0]
-    assert rules[0]["when"] == when
-    assert (await control_request(app, "GET", CHAT_RULES_PATH, key="another"))[1][1]["response"] == {"$refusal": "No."}
-    status, error_response = await control_request(app, "POST", "assert_all_used")
+    rule = {"when": when, "response": "rainy", "call_count": 1}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
+
+
+async def test_control_plane_lists_the_rules_that_a_key_inherits():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
+    first = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    second = {"when": {"tool_result": True}, "response": {"$refusal": "No."}, "call_count": 0}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [first, second])
+    assert await control_request(app, "GET", CHAT_RULES_PATH, key="another") == (200, [first, second])
+
+
+async def test_control_plane_reports_unused_rules():
+    app = OpenAIMock()
+    rule = {"when": {"tool_result": True}, "response": {"$refusal": "No."}}
+    await control_request(app, "PUT", CHAT_RULES_PATH, rule)
+    status, answer = await control_request(app, "POST", "assert_all_used")
     assert status == 409
-    assert "tool_result=True" in error_response["error"]["message"]
-    await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}})
+    assert "tool_result=True" in answer["error"]["message"]
+
+
+async def test_control_plane_reports_success_if_all_rules_are_used():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await server_chat_text(app, "The weather?")
     assert await control_request(app, "POST", "assert_all_used") == (200, None)
-    await control_request(app, "DELETE", CHAT_RULES_PATH)
+
+
+async def test_control_plane_deletes_one_rule():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": "done"})
+    assert await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}}) == (200, None)
+    remaining = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [remaining])
+
+
+async def test_control_plane_deletes_all_rules_without_a_body():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": "done"})
+    assert await control_request(app, "DELETE", CHAT_RULES_PATH) == (200, None)
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [])
 
 
-async def test_control_plane_filters_requests_and_hides_secrets():
+@pytest.fixture
+async def recorded_app():
+    """Return a mock that has served a chat completion after an error, and an upload with another key."""
     app = OpenAIMock()
     app.chat.completions.create.response = [error(429), "Hi"]
     await server_chat_text(app, key="sk-secret-a", temperature=0.5)
     await server_client(app, "sk-secret-b").files.create(file=b"bytes", purpose="assistants")
-    filters = {"": 3, "status=200": 2, f"endpoint={CHAT_CREATE}": 2, "temperature=0.5&attempt=1": 1, "purpose=batch": 0}
-    for query, number in filters.items():
-        status, records = await control_request(app, "GET", f"requests?{query}")
-        assert (status, len(records)) == (200, number), query
-        assert "sk-secret" not in json.dumps(records)
-    assert {"attempt": 1, "answered_by": CHAT_CREATE, "status": 200}.items() <= (
-        (await control_request(app, "GET", "requests?attempt=1"))[1][0].items()
-    )
-    assert len((await control_request(app, "GET", "requests", key="sk-secret-b"))[1]) == 1
-    assert await control_request(app, "DELETE", "requests", key="sk-secret-b") == (200, None)
-    assert not app.for_key("sk-secret-b").requests
-    assert len(app.requests) == 3
-
-
-async def test_control_plane_resets_one_key_or_everything():
-    app = OpenAIMock()
-    app.chat.completions.create.response = ["first", "second"]
-    await control_request(app, "PUT", "responses/responses.create", "of a", key="a")
-    assert [await server_chat_text(app, key="a") for _ in "12"] == ["first", "second"]
-    for key in ("a", "never seen"):
-        assert await control_request(app, "POST", "reset", key=key) == (200, None)
-    assert await server_chat_text(app, key="a") == "first"
-    assert app.for_key("a").responses.create.response is None
-    assert (await control_request(app, "GET", "health"))[1] == {
-        "status": "ok",
-        "version": openai_responses.__version__,
-        "keys": 1,
-    }
-    assert await server_chat_text(app, key="never seen") == "first"
-    await control_request(app, "POST", "reset")
-    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+    return app
 
 
 @pytest.mark.parametrize(
-    "method, path, said, status, words",
+    "query, endpoints",
+    [
+        ("", [CHAT_CREATE, CHAT_CREATE, "files.create"]),
+        ("status=200", [CHAT_CREATE, "files.create"]),
+        (f"endpoint={CHAT_CREATE}", [CHAT_CREATE, CHAT_CREATE]),
+        ("temperature=0.5&attempt=1", [CHAT_CREATE]),
+        ("purpose=assistants", ["files.create"]),
+        ("purpose=batch", []),
+        ("temperature=", []),
+    ],
+)
+async def test_control_plane_filters_requests(recorded_app, query, endpoints):
+    status, records = await control_request(recorded_app, "GET", f"requests?{query}")
+    assert status == 200
+    assert [record["endpoint"] for record in records] == endpoints
+
+
+async def test_control_plane_returns_a_record_as_json(recorded_app):
+    _, (record,) = await control_request(recorded_app, "GET", "requests?attempt=1")
+    assert record.pop("duration") >= 0
+    assert record.pop("headers")["authorization"] == "***"
+    assert record == {
+        "endpoint": CHAT_CREATE,
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "query": {},
+        "params": {},
+        "body": {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "temperature": 0.5},
+        "attempt": 1,
+        "status": 200,
+        "answered_by": CHAT_CREATE,
+    }
+
+
+async def test_control_plane_hides_api_keys(recorded_app):
+    status, records = await control_request(recorded_app, "GET", "requests")
+    assert status == 200
+    assert "sk-secret" not in json.dumps(records)
+
+
+async def test_control_plane_returns_and_deletes_the_requests_of_one_key(recorded_app):
+    _, records = await control_request(recorded_app, "GET", "requests", key="sk-secret-b")
+    assert [record["endpoint"] for record in records] == ["files.create"]
+    assert await control_request(recorded_app, "DELETE", "requests", key="sk-secret-b") == (200, None)
+    assert recorded_app.for_key("sk-secret-b").requests == []
+    assert len(recorded_app.requests) == 3
+
+
+async def test_control_plane_reset_of_a_key_makes_it_a_copy_again():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    await control_request(app, "PUT", "responses/responses.create", "of a", key="a")
+    assert await server_chat_text(app, key="a") == "first"
+    assert await server_chat_text(app, key="a") == "second"
+    assert await control_request(app, "POST", "reset", key="a") == (200, None)
+    assert await server_chat_text(app, key="a") == "first"
+    assert app.for_key("a").responses.create.response is None
+
+
+async def test_control_plane_reset_of_a_key_keeps_other_keys():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="b") == "first"
+    assert await control_request(app, "POST", "reset", key="a") == (200, None)
+    assert await server_chat_text(app, key="b") == "second"
+
+
+async def test_control_plane_reset_without_a_key_clears_every_key():
+    app = OpenAIMock()
+    app.chat.completions.create.response = ["first", "second"]
+    assert await server_chat_text(app, key="a") == "first"
+    assert await control_request(app, "POST", "reset") == (200, None)
+    assert app.requests == []
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+async def test_control_plane_reset_without_a_key_clears_the_state_of_every_key():
+    app = OpenAIMock()
+    await server_client(app, "a").files.create(file=b"x", purpose="batch")
+    assert await control_request(app, "POST", "reset") == (200, None)
+    assert (await server_client(app, "a").files.list()).data == []
+
+
+async def test_control_plane_health_has_version_and_number_of_keys():
+    app = OpenAIMock()
+    await server_chat_text(app, key="a")
+    health = {"status": "ok", "version": openai_responses.__version__, "keys": 1}
+    assert await control_request(app, "GET", "health") == (200, health)
+
+
+@pytest.mark.parametrize(
+    "method, path, body, status, message",
     [
         ("GET", "nothing", ..., 404, "GET /_mock/health"),
         ("POST", CHAT_RESPONSE_PATH, "Hi", 404, "PUT /_mock/responses/{endpoint}"),
@@ -21077,17 +21423,36 @@ async def test_control_plane_resets_one_key_or_everything():
         ("PUT", CHAT_RULES_PATH, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
     ],
 )
-async def test_control_plane_reports_invalid_requests(method, path, said, status, words):
-    actual_status, answer = await control_request(OpenAIMock(), method, path, said)
+async def test_control_plane_reports_invalid_requests(method, path, body, status, message):
+    actual_status, answer = await control_request(OpenAIMock(), method, path, body)
     assert actual_status == status
-    assert words in answer["error"]["message"]
+    assert message in answer["error"]["message"]
 
 
-async def test_oversized_or_incomplete_control_request_is_ignored():
+async def test_control_plane_decodes_a_quoted_endpoint_name():
+    app = OpenAIMock()
+    assert await control_request(app, "PUT", "responses/chat%2Ecompletions%2Ecreate", "Hi") == (200, "Hi")
+    assert app.chat.completions.create.response == "Hi"
+
+
+async def test_control_plane_reports_json_that_is_nested_too_deeply():
+    answer = await server_request(OpenAIMock(), "PUT", f"/_mock/{CHAT_RESPONSE_PATH}", content="[" * 100_000)
+    assert answer.status_code == 400
+
+
+async def test_oversized_control_request_is_rejected():
     app = OpenAIMock(limits={"body": 10})
-    assert (await control_request(app, "PUT", CHAT_RESPONSE_PATH, "x" * 20))[0] == 413
+    status, answer = await control_request(app, "PUT", CHAT_RESPONSE_PATH, "x" * 20)
+    assert status == 413
+    assert answer["error"]["message"] == "The body of the request is larger than 10 bytes."
+    assert app.chat.completions.create.response is None
+
+
+async def test_incomplete_control_request_is_ignored():
+    app = OpenAIMock()
     scope = asgi_scope(f"/_mock/{CHAT_RESPONSE_PATH}", method="PUT")
-    assert await run_asgi_app(app, scope, {"type": "http.request", "body": b'"a', "more_body": True}) == []
+    incomplete = {"type": "http.request", "body": b'"a', "more_body": True}
+    assert await run_asgi_app(app, scope, incomplete) == []
     assert app.chat.completions.create.response is None
 
 
@@ -21095,91 +21460,166 @@ async def test_oversized_or_incomplete_control_request_is_ignored():
 
 
 def websocket_scope(path="/v1/responses", **scope_fields):
+    """Return the scope of a WebSocket connection."""
     return asgi_scope(path, "websocket", "GET", **scope_fields)
 
 
-def websocket_messages(*values):
-    texts = [value if isinstance(value, str) else json.dumps(value) for value in values]
-    return [{"type": "websocket.connect"}, *({"type": "websocket.receive", "text": text} for text in texts)]
+def websocket_messages(*texts):
+    """Return the messages of a client that connects and sends texts."""
+    messages = [{"type": "websocket.connect"}]
+    messages += [{"type": "websocket.receive", "text": text} for text in texts]
+    return messages
 
 
-def over(sent):
-    return sent[-1]["type"] == "websocket.close" or "response.completed" in str(sent[-1].get("text"))
+def response_is_complete_or_closed(sent):
+    """Return True if the last message closes the connection or completes a response."""
+    last = sent[-1]
+    return last["type"] == "websocket.close" or "response.completed" in last.get("text", "")
 
 
 @requires("responses.connect")
 async def test_server_websocket_uses_the_mock_of_its_key():
     app = OpenAIMock()
     app.for_key("sk-a").responses.create.response = "Hello over there"
-    browser = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
-    scope = websocket_scope(headers=browser, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
-    sent = await run_asgi_app(app, scope, *websocket_messages("no json", says("Hi")), until=over)
+    scope = websocket_scope(headers={"authorization": "Bearer sk-a"})
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, scope, *messages, until=response_is_complete_or_closed)
+    assert sent[0] == {"type": "websocket.accept", "subprotocol": None}
+    assert event_output_text(json.loads(sent[-1]["text"])) == "Hello over there"
+    assert len(app.for_key("sk-a").requests) == 2
+
+
+@requires("responses.connect")
+async def test_server_websocket_reads_the_key_of_a_browser_from_its_subprotocols():
+    app = OpenAIMock()
+    app.for_key("sk-a").responses.create.response = "Hello over there"
+    headers = {"sec-websocket-protocol": "realtime, openai-insecure-api-key.sk-a"}
+    scope = websocket_scope(headers=headers, subprotocols=["realtime", "openai-insecure-api-key.sk-a"])
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, scope, *messages, until=response_is_complete_or_closed)
     assert sent[0] == {"type": "websocket.accept", "subprotocol": "realtime"}
-    events = [json.loads(message["text"]) for message in sent[1:]]
-    assert [event["type"] for event in events[:2]] == ["error", "response.created"]
-    assert events[-1]["response"]["output"][0]["content"][0]["text"] == "Hello over there"
-    assert len(app.for_key("sk-a").requests) == 3
+    assert event_output_text(json.loads(sent[-1]["text"])) == "Hello over there"
+    assert len(app.for_key("sk-a").requests) == 2
     assert "sk-a" not in str([record.headers for record in app.requests])
 
 
 @requires("responses.connect")
+async def test_server_websocket_continues_after_an_invalid_message():
+    app = OpenAIMock()
+    messages = websocket_messages("no json", json.dumps(says("Hi")))
+    _, *sent = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    event_types = [json.loads(message["text"])["type"] for message in sent]
+    assert event_types[:2] == ["error", "response.created"]
+    assert event_types[-1] == "response.completed"
+    assert len(app.requests) == 3
+
+
+@requires("responses.connect")
+async def test_server_websocket_drops_the_oldest_records_beyond_the_limit():
+    app = OpenAIMock(limits={"records": 1})
+    messages = websocket_messages(json.dumps(says("one")), json.dumps(says("two")))
+    await run_asgi_app(app, websocket_scope(), *messages, until=lambda sent: "response.completed" in str(sent[-1]))
+    (record,) = app.requests
+    assert record["input"] == "two"
+
+
+@requires("responses.connect")
 @pytest.mark.parametrize("fault, code", [(None, 1011), (4000, 4000)])
-async def test_server_websocket_closes_with_the_set_fault(fault, code):
+async def test_server_websocket_closes_with_the_code_of_the_set_fault(fault, code):
     app = OpenAIMock()
     app.responses.connect.response = streamed("Hello there", fail_after=2, fault=fault)
-    sent = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
-    assert len(sent) == 4
+    messages = websocket_messages(json.dumps(says("Hi")))
+    sent = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert [message["type"] for message in sent] == [
+        "websocket.accept",
+        "websocket.send",
+        "websocket.send",
+        "websocket.close",
+    ]
     assert sent[-1]["code"] == code
 
 
 async def test_server_closes_a_strict_session_of_the_beta():
     scope = websocket_scope("/v1/realtime", headers={"openai-beta": "realtime=v1", "authorization": "Bearer sk-a"})
-    sent = await run_asgi_app(OpenAIMock(strict=True), scope, *websocket_messages(), until=over)
+    sent = await run_asgi_app(
+        OpenAIMock(strict=True), scope, *websocket_messages(), until=response_is_complete_or_closed
+    )
     assert json.loads(sent[1]["text"])["error"]["code"] == "beta_api_shape_disabled"
     assert sent[-1]["code"] == 4000
     assert sent[-1]["reason"] == "invalid_request_error.beta_api_shape_disabled"
 
 
 def raise_bug_with_long_message(request):
+    """Raise an exception whose message does not fit into a close frame."""
     raise NameError("a bug of the test" + "世" * 50)
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("value", [raise_bug, raise_bug_with_long_message])
-async def test_mistake_closes_the_server_websocket_with_its_message(caplog, value):
+@pytest.mark.parametrize(
+    "response, reason",
+    [(raise_bug, "a bug of the test"), (raise_bug_with_long_message, "a bug of the test" + "世" * 35)],
+    ids=["short", "long"],
+)
+async def test_mistake_closes_the_server_websocket_with_its_message(caplog, response, reason):
     app = OpenAIMock()
-    app.responses.create.response = value
-    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(says("Hi")), until=over)
-    assert last["code"] == 1011
+    app.responses.create.response = response
+    messages = websocket_messages(json.dumps(says("Hi")))
+    *_, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert last == {"type": "websocket.close", "code": 1011, "reason": reason}
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "a bug of the test" in caplog.text
     app.mistakes.clear()
-    assert "a bug of the test" in last["reason"]
-    assert caplog.records
 
 
 @requires("responses.connect")
 async def test_generation_error_closes_the_server_websocket_with_its_message():
-    message = says("Hi") | {"text": formats(NOT_STRING)[1]}
     app = OpenAIMock()
-    *_, last = await run_asgi_app(app, websocket_scope(), *websocket_messages(message), until=over)
+    _, text_format = formats(NOT_STRING)
+    messages = websocket_messages(json.dumps(says("Hi") | {"text": text_format}))
+    *_, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert last["type"] == "websocket.close"
     assert last["code"] == 1011
-    app.mistakes.clear()
     assert "can't generate a value for a schema with 'not' at properties.x" in last["reason"]
     assert len(last["reason"].encode()) < 124  # what fits into a frame
+    app.mistakes.clear()
 
 
 @requires("responses.connect")
-@pytest.mark.parametrize("path, value, status", [("/v1/dance", None, 404), ("/v1/responses", error(429), 429)])
-async def test_server_websocket_handshake_is_rejected_with_the_response(path, value, status):
+async def test_rejected_server_websocket_is_closed_without_the_denial_extension():
     app = OpenAIMock()
-    if value:
-        app.responses.connect.response = value
-    plain = await run_asgi_app(app, websocket_scope(path), *websocket_messages())
-    assert plain == [{"type": "websocket.close"}]
-    denial_scope = websocket_scope(path, extensions={"websocket.http.response": {}})
-    start, body = await run_asgi_app(app, denial_scope, *websocket_messages())
+    app.responses.connect.response = error(429)
+    sent = await run_asgi_app(app, websocket_scope(), *websocket_messages())
+    assert sent == [{"type": "websocket.close"}]
+
+
+@requires("responses.connect")
+async def test_rejected_server_websocket_gets_the_response_with_the_denial_extension():
+    app = OpenAIMock()
+    app.responses.connect.response = error(429)
+    scope = websocket_scope(extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(app, scope, *websocket_messages())
     assert start["type"] == "websocket.http.response.start"
-    assert start["status"] == status
-    assert body["body"]
+    assert start["status"] == 429
+    assert body["type"] == "websocket.http.response.body"
+    assert json.loads(body["body"])["error"]["code"] == "rate_limit_exceeded"
+
+
+@requires("responses.connect")
+async def test_server_websocket_to_an_unknown_path_is_rejected_with_404():
+    app = OpenAIMock()
+    scope = websocket_scope("/v1/dance", extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(app, scope, *websocket_messages())
+    assert start["type"] == "websocket.http.response.start"
+    assert start["status"] == 404
+    assert "/dance" in json.loads(body["body"])["error"]["message"]
+    app.mistakes.clear()
+
+
+@requires("responses.connect")
+async def test_server_websocket_to_an_unknown_path_is_closed_without_the_denial_extension():
+    app = OpenAIMock()
+    sent = await run_asgi_app(app, websocket_scope("/v1/dance"), *websocket_messages())
+    assert sent == [{"type": "websocket.close"}]
     app.mistakes.clear()
 
 
@@ -21189,152 +21629,280 @@ async def test_server_websocket_ends_on_client_disconnect():
     assert [message["type"] for message in sent] == ["websocket.accept"]
 
 
-# ---- the command and the fixture -------------------------------------------------------------------------------------
+# ---- the command -----------------------------------------------------------------------------------------------------
 
 
 def mock_from_command_line(*arguments):
+    """Return the mock that the command would serve."""
     return openai_responses._mock_from_options(openai_responses._parse_arguments(arguments))
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        "def set_up(openai_mock):\n    openai_mock.chat.completions.create.response = 'Hi'",
-        "from openai_responses import OpenAIMock\nopenai_mock = OpenAIMock()\n"
-        "openai_mock.chat.completions.create.response = 'Hi'",
-    ],
-)
-async def test_script_sets_the_responses_of_the_server(tmp_path, script):
-    (tmp_path / "fake.py").write_text(script)
-    assert await server_chat_text(mock_from_command_line("--script", str(tmp_path / "fake.py"))) == "Hi"
+SERVER_SCRIPTS = {
+    "set_up": "def set_up(openai_mock):\n    openai_mock.chat.completions.create.response = 'Hi'",
+    "openai_mock": "from openai_responses import OpenAIMock\n"
+    "openai_mock = OpenAIMock()\n"
+    "openai_mock.chat.completions.create.response = 'Hi'",
+}
+
+
+@pytest.mark.parametrize("name", SERVER_SCRIPTS)
+async def test_script_sets_the_responses_of_the_server(tmp_path, name):
+    script = tmp_path / "fake.py"
+    script.write_text(SERVER_SCRIPTS[name])
+    assert await server_chat_text(mock_from_command_line("--script", str(script))) == "Hi"
 
 
 def test_command_options_override_the_settings_of_the_script(tmp_path):
-    mock_source = "OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
-    (tmp_path / "fake.py").write_text(f"from openai_responses import OpenAIMock\nopenai_mock = {mock_source}")
-    mock = mock_from_command_line(
-        "--script", str(tmp_path / "fake.py"), "--only-scripted", "--keys", "3", "--body", "9"
+    script = tmp_path / "fake.py"
+    script.write_text(
+        "from openai_responses import OpenAIMock\n"
+        "openai_mock = OpenAIMock(strict=True, limits={'keys': 1, 'records': 2})"
     )
+    mock = mock_from_command_line("--script", str(script), "--only-scripted", "--keys", "3", "--body", "9")
     assert mock._strict
     assert mock._only_scripted
     assert mock._limits == {"keys": 3, "records": 2, "body": 9}
 
 
-def test_command_reports_missing_script_and_uvicorn(tmp_path, monkeypatch):
-    (tmp_path / "empty.py").write_text("")
-    for name, words in (("none.py", "No such file"), ("empty.py", "set_up(openai_mock)")):
-        with pytest.raises(SystemExit, match=re.escape(words)):
-            mock_from_command_line("--script", str(tmp_path / name))
+def test_command_without_options_has_the_default_settings():
+    mock = mock_from_command_line()
+    assert not mock._strict
+    assert not mock._only_scripted
+    assert mock._limits == {"keys": 100, "records": 1000, "body": 512 * 1024 * 1024}
+
+
+def test_command_option_of_zero_overrides_the_default():
+    assert mock_from_command_line("--keys", "0")._limits["keys"] == 0
+
+
+def test_command_reports_a_missing_script(tmp_path):
+    with pytest.raises(SystemExit, match="No such file"):
+        mock_from_command_line("--script", str(tmp_path / "none.py"))
+
+
+def test_command_reports_a_script_without_a_mock(tmp_path):
+    script = tmp_path / "empty.py"
+    script.write_text("")
+    with pytest.raises(SystemExit, match=r"expected the script to define set_up\(openai_mock\)"):
+        mock_from_command_line("--script", str(script))
+
+
+def test_command_reports_missing_uvicorn(monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(SystemExit, match=re.escape("openai-responses[server]")):
+    with pytest.raises(SystemExit, match=re.escape("pip install 'openai-responses[server]'")):
         openai_responses._main(["--port", "0"])
 
 
-def test_invalid_option_or_occupied_port_is_reported(capsys):
-    for option, number in (("--port", "70000"), ("--keys", "-1")):
-        with pytest.raises(SystemExit, match="2"):
-            mock_from_command_line(option, number)
-        assert number in capsys.readouterr().err
+@pytest.mark.parametrize(
+    "option, value, message",
+    [
+        ("--port", "70000", "expected a port from 0 to 65535, got '70000'"),
+        ("--port", "65536", "expected a port from 0 to 65535, got '65536'"),
+        ("--port", "-1", "expected a port from 0 to 65535, got '-1'"),
+        ("--port", "http", "expected a port from 0 to 65535, got 'http'"),
+        ("--keys", "-1", "expected a non-negative integer, got '-1'"),
+        ("--records", "1.5", "expected a non-negative integer, got '1.5'"),
+    ],
+)
+def test_command_rejects_an_invalid_number(capsys, option, value, message):
+    with pytest.raises(SystemExit, match="2"):
+        mock_from_command_line(option, value)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", [0, 65535])
+def test_command_accepts_the_lowest_and_the_highest_port(port):
+    assert openai_responses._parse_arguments(["--port", str(port)]).port == port
+
+
+@pytest.mark.parametrize("host, url", [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000")])
+def test_server_url_has_an_ipv6_address_in_brackets(host, url):
+    listener = unittest.mock.Mock()
+    listener.getsockname.return_value = (host, 8000)
+    assert openai_responses._root_url(listener, host) == url
+
+
+def test_command_reports_an_occupied_port():
     with openai_responses._listen_at("127.0.0.1", 0) as server_socket:
         port = server_socket.getsockname()[1]
-        with pytest.raises(SystemExit, match=re.escape(f"127.0.0.1:{port}")):
+        with pytest.raises(SystemExit, match=re.escape(f"cannot listen on 127.0.0.1:{port}: ")):
             openai_responses._listen_at("127.0.0.1", port)
 
 
-if HAS_UVICORN:
+# ---- over a socket ---------------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("resource", list(creatable_resources()))
-    async def test_the_sdk_over_a_socket(openai_server, resource):
-        scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
-        await check_life_cycle(scenario, resource)
 
-    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
-    @pytest.mark.parametrize("name", HTTP_NAMES)
-    def test_every_call_of_the_sdk_over_a_socket(openai_server, name):
-        lookup(openai_server.mock, name).response = {}
-        arguments = {param: f"{param}-1" for param in path_params(name)}
-        arguments |= {key: sample_value(key, tp) for key, tp in required_params(name)[0].items()}
-        lookup(sdk().with_options(base_url=openai_server.url), name)(**arguments)
-        (record,) = openai_server.mock.requests
-        assert (record.status, ROWS[record.endpoint].path) == (200, ROWS[name].path)
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+NODE_PACKAGES = CACHE / "openai-responses" / "node" / "node_modules"  # where .ci/run installs `openai` of npm
 
-    def test_short_client_timeout_over_a_socket_raises_api_timeout_error(openai_server):
-        openai_server.mock.chat.completions.create.response = [timeout(), timeout(), "Here I am."]
-        client = sdk().with_options(base_url=openai_server.url, max_retries=0)
-        with pytest.raises(openai.APITimeoutError):
-            client.with_options(timeout=0.3).chat.completions.create(**CHAT_REQUEST)
-        with pytest.raises(openai.APIConnectionError) as at_once:
-            client.chat.completions.create(**CHAT_REQUEST)
-        assert not isinstance(at_once.value, openai.APITimeoutError)
-        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
+requires_uvicorn = pytest.mark.skipif(
+    importlib.util.find_spec("uvicorn") is None, reason="uvicorn, which listens, is not installed"
+)
 
-    @pytest.mark.parametrize("response", [streamed("late", first_delay=5), answer_late], ids=["delay", "callable"])
-    def test_late_answer_over_a_socket_raises_api_timeout_error(openai_server, client_kind, response):
-        openai_server.mock.chat.completions.create.response = response
-        client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.3)
-        with assert_prompt(), pytest.raises(openai.APITimeoutError):
-            run_coroutine(client_kind, complete_with(client))
 
-    def test_late_event_over_a_socket_raises_a_timeout(openai_server, client_kind):
-        openai_server.mock.chat.completions.create.response = streamed("one two", delay=5, first_delay=0)
-        client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.3)
-        events_read = []
-        with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR):
-            run_coroutine(client_kind, read_stream(client, events_read))
-        assert len(events_read) == 1
+@requires_uvicorn
+@pytest.mark.parametrize("resource", list(creatable_resources()))
+async def test_object_has_its_life_cycle_over_a_socket(openai_server, resource):
+    scenario = Scenario(openai_server.mock, sdk().with_options(base_url=openai_server.url))
+    await check_life_cycle(scenario, resource)
 
-    @pytest.mark.parametrize("name", REUSABLE_STREAMS)
-    async def test_streams_over_a_socket(openai_server, name):
-        openai_server.mock.chat.completions.create.response = REUSABLE_STREAMS[name]()
-        assert await stream_with(sdk().with_options(base_url=openai_server.url)) == "one two three"
 
-    @contextlib.contextmanager
-    def process(*arguments):
-        """A server in a process of its own, and its URL."""
-        argv, environment = [sys.executable, "-m", "openai_responses", *arguments], {**os.environ}
-        child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
-        with child:
-            try:
-                yield child, child.stdout.readline().strip()
-            finally:
-                child.kill()
+@requires_uvicorn
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the calls that the SDK wants nobody to use
+@pytest.mark.parametrize("name", HTTP_NAMES)
+def test_every_call_of_the_sdk_is_answered_over_a_socket(openai_server, name):
+    lookup(openai_server.mock, name).response = {}
+    arguments = {param: f"{param}-1" for param in path_params(name)}
+    for key, tp in required_params(name)[0].items():
+        arguments[key] = sample_value(key, tp)
+    lookup(sdk().with_options(base_url=openai_server.url), name)(**arguments)
+    (record,) = openai_server.mock.requests
+    assert record.status == 200
+    assert ROWS[record.endpoint].path == ROWS[name].path
+    assert ROWS[record.endpoint].method == ROWS[name].method
 
-    def test_server_process_serves_until_terminated(openai_server):
-        with process("--port", "0") as (server, url):
-            client = sdk().with_options(base_url=url)
-            stream = client.chat.completions.create(**CHAT_REQUEST, stream=True)
-            next(iter(stream))
-            assert (
-                client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content
-                == openai_responses._DEFAULT_TEXT
-            )
-            with client.responses.connect() as connection:
-                connection.response.create(**INPUT_REQUEST)
-                assert next(event for event in connection if event.type == "response.completed")
-            server.terminate()
-            assert server.wait(10) == 0
-            with pytest.raises(openai.APIConnectionError):
-                client.with_options(max_retries=0).models.list()
 
-    def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypatch):
-        openai_server.mock.chat.completions.create.response = "Hello, process"
-        for name, value in openai_server.env.items():
-            monkeypatch.setenv(name, value)
-        client = openai.OpenAI()
-        assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hello, process"
-        assert openai_server.mock.chat.completions.create.call_count == 1
+@requires_uvicorn
+def test_short_client_timeout_over_a_socket_raises_api_timeout_error(openai_server):
+    openai_server.mock.chat.completions.create.response = timeout()
+    client = sdk().with_options(base_url=openai_server.url, max_retries=0, timeout=0.3)
+    with pytest.raises(openai.APITimeoutError, match="Request timed out"):
+        client.chat.completions.create(**CHAT_REQUEST)
 
-    if HAS_NODE:
 
-        @pytest.mark.openai_mock(limits={"keys": 100})
-        def test_npm_package_over_a_socket(openai_server):
-            environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
-            script = str(ROOT / "docs" / "development" / "node.js")
-            done = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert done.stdout.count("passed: ") == 15
-            assert len(openai_server.mock.mistakes) == 1
-            openai_server.mock.mistakes.clear()  # the script shows what a call too many gets
+@requires_uvicorn
+def test_long_client_timeout_over_a_socket_breaks_the_connection_at_once(openai_server):
+    openai_server.mock.chat.completions.create.response = [timeout(), "Here I am."]
+    client = sdk().with_options(base_url=openai_server.url, max_retries=0)
+    with pytest.raises(openai.APIConnectionError, match="Connection error") as raised:
+        client.chat.completions.create(**CHAT_REQUEST)
+    assert not isinstance(raised.value, openai.APITimeoutError)
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Here I am."
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("response", [streamed("late", first_delay=5), answer_late], ids=["delay", "callable"])
+def test_late_answer_over_a_socket_raises_api_timeout_error(openai_server, client_kind, response):
+    openai_server.mock.chat.completions.create.response = response
+    client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.3)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(client))
+
+
+@requires_uvicorn
+def test_late_event_over_a_socket_raises_a_timeout(openai_server, client_kind):
+    openai_server.mock.chat.completions.create.response = streamed("one two", delay=5, first_delay=0)
+    client = hasty(sdk(client_kind).with_options(base_url=openai_server.url), 0.3)
+    events_read = []
+    with assert_prompt(), pytest.raises(STREAM_TIMEOUT_ERROR):
+        run_coroutine(client_kind, read_stream(client, events_read))
+    assert len(events_read) == 1
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("name", REUSABLE_STREAMS)
+async def test_streams_arrive_whole_over_a_socket(openai_server, name):
+    openai_server.mock.chat.completions.create.response = REUSABLE_STREAMS[name]()
+    assert await stream_with(sdk().with_options(base_url=openai_server.url)) == "one two three"
+
+
+@requires_uvicorn
+def test_fixture_environment_variables_point_to_its_mock(openai_server, monkeypatch):
+    openai_server.mock.chat.completions.create.response = "Hello, process"
+    for name, value in openai_server.env.items():
+        monkeypatch.setenv(name, value)
+    client = openai.OpenAI()
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hello, process"
+    assert openai_server.mock.chat.completions.create.call_count == 1
+
+
+# A response to the text "endless" takes minutes, so that it is unfinished when a test stops the server.
+ENDLESS_SCRIPT = """
+import openai_responses
+
+def set_up(openai_mock):
+    endless = openai_responses.streamed("word " * 1000, delay=0.1)
+    openai_mock.chat.completions.create.when("endless").response = endless
+    openai_mock.responses.create.when("endless").response = endless
+"""
+
+
+@pytest.fixture
+def server_process(tmp_path):
+    """Return a server in its own process, and a client of it. Its responses to the text "endless" don't end."""
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS_SCRIPT)
+    argv = [sys.executable, "-m", "openai_responses", "--port", "0", "--script", str(script)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, cwd=ROOT, **pipes) as process:
+        url = process.stdout.readline().strip()
+        yield process, sdk().with_options(base_url=url, max_retries=0)
+        process.kill()
+
+
+def assert_ends_cleanly(process, signal_number):
+    """Assert that a signal ends a process with exit code 0, without further output."""
+    process.send_signal(signal_number)
+    output, errors = process.communicate(timeout=10)
+    assert output == ""
+    assert errors == ""
+    assert process.returncode == 0
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_server_process_without_connections(server_process, signal_number):
+    process, client = server_process
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    assert completion.choices[0].message.content == openai_responses._DEFAULT_TEXT
+    assert_ends_cleanly(process, signal_number)
+    with pytest.raises(openai.APIConnectionError, match="Connection error"):
+        client.models.list()
+
+
+@requires_uvicorn
+def test_sigterm_ends_the_server_process_with_an_open_stream(server_process):
+    process, client = server_process
+    messages = [{"role": "user", "content": "endless"}]
+    with client.chat.completions.create(model="m", messages=messages, stream=True) as stream:
+        assert next(iter(stream)).choices[0].delta.role == "assistant"
+        assert client.models.list().data  # the stream does not keep the server from answering
+        assert_ends_cleanly(process, signal.SIGTERM)
+        with pytest.raises(BROKEN_CONNECTION_ERROR) as raised:
+            list(stream)
+        assert "incomplete chunked read" in str(network_error(raised))
+
+
+@requires("responses.connect")
+@requires_uvicorn
+def test_sigterm_ends_the_server_process_with_an_open_websocket(server_process):
+    process, client = server_process
+    with client.responses.connect() as connection:
+        connection.response.create(model="m", input="Hi")
+        completed = next(event for event in connection if event.type == "response.completed")
+        assert completed.response.output_text == openai_responses._DEFAULT_TEXT
+        connection.response.create(model="m", input="endless")
+        assert connection.recv().type == "response.created"
+        assert_ends_cleanly(process, signal.SIGTERM)
+        with pytest.raises(connection_closed_error(), match="no close frame"):
+            while True:
+                connection.recv()
+
+
+@requires_uvicorn
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(
+    not (NODE_PACKAGES / "openai").exists(), reason=f"npm's package openai is not installed in {NODE_PACKAGES}"
+)
+@pytest.mark.openai_mock(limits={"keys": 100})
+def test_npm_package_passes_its_checks_over_a_socket(openai_server):
+    environment = {**os.environ, **openai_server.env, "NODE_PATH": str(NODE_PACKAGES)}
+    script = str(ROOT / "docs" / "development" / "node.js")
+    completed = subprocess.run(["node", script], env=environment, capture_output=True, text=True, timeout=60)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    assert completed.stdout.count("passed: ") == 15
+    assert len(openai_server.mock.mistakes) == 1
+    openai_server.mock.mistakes.clear()  # the script shows what a call too many gets
 
 
 # ======================================================================================================================
@@ -21342,180 +21910,261 @@ if HAS_UVICORN:
 # ======================================================================================================================
 
 
-def test_unknown_names_raise_with_the_available_names(openai_mock):
-    for name, parts in [
-        ("chta", ["openai_mock has no 'chta'", "Closest: 'chat'", "files"]),
-        ("chat.completions.crate", ["openai_mock.chat.completions has no 'crate'", "'create'", "list"]),
-        ("chat.completions.create.respons", ["respons"]),
-    ]:
-        with pytest.raises(AttributeError) as raised:
-            lookup(openai_mock, name)
-        assert all(part in str(raised.value) for part in parts)
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("chta", r"openai_mock has no 'chta'\. Closest: 'chat'\. Available: .*files"),
+        ("chat.completions.crate", r"openai_mock\.chat\.completions has no 'crate'\. Closest: 'create'\. .*list"),
+        ("chat.completions.create.respons", "respons"),
+    ],
+)
+def test_unknown_name_raises_with_the_available_names(openai_mock, name, message):
+    with pytest.raises(AttributeError, match=message):
+        lookup(openai_mock, name)
+
+
+def test_dir_lists_the_names_of_the_api(openai_mock):
     assert {"chat", "files", "router", "state", "requests"} <= set(dir(openai_mock))
     assert {"create", "parse", "list"} <= set(dir(openai_mock.chat.completions))
+
+
+def test_private_and_special_names_are_not_attributes(openai_mock):
     assert not hasattr(openai_mock, "_anything")
     assert not hasattr(openai_mock.chat, "__wrapped__")
 
 
+# ---- rules -----------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "what, fields, text, more, taken",
+    "what, fields, text, options",
     [
-        (("weather",), {}, "The weather?", {}, True),
-        (("weather",), {}, "the Weather", {}, False),
-        (("a.b",), {}, "a.b", {}, True),
-        (("a.b",), {}, "axb", {}, False),
-        ((re.compile("(?i)WEATHER"),), {}, "the weather", {}, True),
-        ((re.compile("^the$"),), {}, "the weather", {}, False),
-        ((lambda body: len(body["messages"]) == 1,), {}, "x", {}, True),
-        ((lambda body: body["model"] == "other",), {}, "x", {}, False),
-        ((), {"model": "m"}, "x", {}, True),
-        ((), {"model": "gpt-5"}, "x", {}, False),
-        ((), {"temperature": 0}, "x", {}, False),
-        ((), {"temperature": 0}, "x", {"temperature": 0}, True),
-        ((), {"messages": [{"content": "x"}]}, "x", {}, True),
-        ((), {"messages": [{"content": "x", "role": "system"}]}, "x", {}, False),
-        ((), {"metadata": {"a": "1"}}, "x", {"metadata": {"a": "1", "b": "2"}}, True),
-        ((), {"metadata": {"a": "2"}}, "x", {"metadata": {"a": "1"}}, False),
-        ((), {"tool_result": False}, "x", {}, True),
-        ((), {"tool_result": True}, "x", {}, False),
-        (("weather",), {"model": "m", "tool_result": False}, "weather", {}, True),
-        (("weather",), {"model": "n"}, "weather", {}, False),
+        ("weather", {}, "The weather?", {}),
+        ("a.b", {}, "a.b", {}),
+        (re.compile("(?i)WEATHER"), {}, "the weather", {}),
+        (re.compile("the$"), {}, "the weather is the", {}),
+        (lambda body: len(body["messages"]) == 1, {}, "x", {}),
+        (None, {"model": "m"}, "x", {}),
+        (None, {"temperature": 0}, "x", {"temperature": 0}),
+        (None, {"messages": [{"content": "x"}]}, "x", {}),
+        (None, {"metadata": {"a": "1"}}, "x", {"metadata": {"a": "1", "b": "2"}}),
+        (None, {"tool_result": False}, "x", {}),
+        ("weather", {"model": "m", "tool_result": False}, "weather", {}),
     ],
 )
-def test_rules_answer_matching_requests(create, what, fields, text, more, taken):
+def test_rule_answers_a_request_that_matches_its_conditions(create, what, fields, text, options):
     create.response = "otherwise"
-    create.when(*what, **fields).response = "by rule"
-    assert complete(text, **more) == ("by rule" if taken else "otherwise")
+    create.when(what, **fields).response = "by rule"
+    assert complete(text, **options) == "by rule"
 
 
-@pytest.mark.parametrize("content", [None, "the weather", [{"type": "input_text", "text": "the weather"}]])
-def test_rules_match_responses_input_of_any_form(openai_mock, client, content):
+@pytest.mark.parametrize(
+    "what, fields, text, options",
+    [
+        ("weather", {}, "the Weather", {}),
+        ("a.b", {}, "axb", {}),
+        (re.compile("^the$"), {}, "the weather", {}),
+        (lambda body: body["model"] == "other", {}, "x", {}),
+        (None, {"model": "gpt-5"}, "x", {}),
+        (None, {"temperature": 0}, "x", {}),
+        (None, {"messages": [{"content": "x", "role": "system"}]}, "x", {}),
+        (None, {"metadata": {"a": "2"}}, "x", {"metadata": {"a": "1"}}),
+        (None, {"tool_result": True}, "x", {}),
+        ("weather", {"model": "n"}, "weather", {}),
+        ("weather", {"model": "m"}, "news", {}),
+    ],
+)
+def test_rule_does_not_answer_a_request_that_fails_a_condition(create, what, fields, text, options):
+    create.response = "otherwise"
+    create.when(what, **fields).response = "by rule"
+    assert complete(text, **options) == "otherwise"
+
+
+@pytest.mark.parametrize(
+    "input_param",
+    [
+        "the weather",
+        [{"role": "user", "content": "the weather"}],
+        [{"role": "user", "content": [{"type": "input_text", "text": "the weather"}]}],
+    ],
+    ids=["text", "message", "content parts"],
+)
+def test_rule_matches_responses_input_of_any_form(openai_mock, client, input_param):
     openai_mock.responses.create.when("weather").response = "by rule"
-    input_items = [{"role": "user", "content": content}] if content else "the weather"
-    assert client.responses.create(model="m", input=input_items).output_text == "by rule"
+    assert client.responses.create(model="m", input=input_param).output_text == "by rule"
 
 
-def test_rules_match_only_the_last_user_input(create):
+WEATHER_CONVERSATION = [
+    *USER_MESSAGES,
+    {"role": "assistant", "content": "Sunny."},
+    {"role": "user", "content": "Thanks, weather-man."},
+]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_rule_matches_the_last_user_message(create, length):
     create.response = "otherwise"
     create.when("weather").response = "by rule"
-    messages = [
-        *USER_MESSAGES,
-        {"role": "assistant", "content": "Sunny."},
-        {"role": "user", "content": "Thanks, weather-man."},
-    ]
-    assert [complete("", messages=messages[:n]) for n in (1, 2, 3)] == ["by rule", "by rule", "by rule"]
-    messages[-1] = {"role": "user", "content": [{"type": "text", "text": "Thanks."}]}
-    assert complete("", messages=messages) == "otherwise"
+    assert complete("", messages=WEATHER_CONVERSATION[:length]) == "by rule"
 
 
-def test_rules_match_thread_messages(openai_mock, client):
+def test_rule_does_not_match_an_earlier_user_message(create):
+    create.response = "otherwise"
+    create.when("weather").response = "by rule"
+    thanks = {"role": "user", "content": [{"type": "text", "text": "Thanks."}]}
+    assert complete("", messages=[*WEATHER_CONVERSATION, thanks]) == "otherwise"
+
+
+def test_rule_matches_the_messages_of_a_thread(openai_mock, client):
     openai_mock.beta.threads.runs.create.when("weather").response = "by rule"
     thread = add_thread(client, "What is the weather?")
     client.beta.threads.runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
     assert thread_texts(client, thread)[-1] == "by rule"
 
 
-@pytest.mark.parametrize("words", [(), ("weather",)], ids=["any", "words said before"])
-def test_tool_result_distinguishes_the_calls_of_a_tool_loop(openai_mock, create, client, words):
-    for endpoint in (create, openai_mock.responses.create):
-        endpoint.when("weather", tool_result=False).response = tool_call("get_weather")
-        endpoint.when(*words, tool_result=True).response = "It is sunny."
-    call = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
-    result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny"}
-    assert complete("", messages=[*USER_MESSAGES, call, result]) == "It is sunny."
+@pytest.mark.parametrize("what", [None, "weather"], ids=["any text", "text of the question"])
+def test_tool_result_distinguishes_the_calls_of_a_tool_loop_of_chat(create, client, what):
+    create.when("weather", tool_result=False).response = tool_call("get_weather")
+    create.when(what, tool_result=True).response = "It is sunny."
+    message = client.chat.completions.create(**CHAT_REQUEST).choices[0].message
+    result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "sunny"}
+    assert message.tool_calls[0].function.name == "get_weather"
+    assert complete("", messages=[*USER_MESSAGES, message, result]) == "It is sunny."
+
+
+@pytest.mark.parametrize("what", [None, "weather"], ids=["any text", "text of the question"])
+def test_tool_result_distinguishes_the_calls_of_a_tool_loop_of_responses(openai_mock, client, what):
+    create = openai_mock.responses.create
+    create.when("weather", tool_result=False).response = tool_call("get_weather")
+    create.when(what, tool_result=True).response = "It is sunny."
     first = client.responses.create(model="m", input="weather")
     output = [{"type": "function_call_output", "call_id": first.output[0].call_id, "output": "sunny"}]
     second = client.responses.create(model="m", input=output, previous_response_id=first.id)
+    assert first.output[0].name == "get_weather"
     assert second.output_text == "It is sunny."
 
 
-def test_newest_rule_wins_and_accepts_streams_and_lists(create):
+def test_newest_matching_rule_answers(create):
     create.when("weather").response = "old"
-    create.when("weather").response = ["one", "two"]
-    assert [complete("weather"), run_with_client("sync", stream_with)] == ["one", "two"]
-    ran_out = r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
-    with pytest.raises(AssertionError, match=ran_out):
-        complete("weather")
-    assert create.when("weather").call_count == 3
     create.when(model="m").response = error(400)
     with pytest.raises(openai.BadRequestError, match="The request was invalid"):
         complete("weather")
 
 
+def test_steps_of_a_rule_answer_plain_and_streamed_calls(create):
+    create.when("weather").response = ["one", "two"]
+    assert complete("weather") == "one"
+    assert run_with_client("sync", stream_with) == "two"
+    with pytest.raises(
+        AssertionError, match=r"create\.when\('weather'\) was called 3 times, but its \.response has 2 steps"
+    ):
+        complete("weather")
+    assert create.when("weather").call_count == 3
+
+
+def test_rule_without_a_response_does_not_answer(create):
+    create.response = "otherwise"
+    create.when("weather")
+    assert complete("weather") == "otherwise"
+
+
+def test_new_response_starts_with_its_first_step(create):
+    create.response = ["one", "two"]
+    assert complete("Hi") == "one"
+    create.response = ["three", "four"]
+    assert complete("Hi") == "three"
+    assert complete("Hi") == "four"
+
+
+def test_equal_conditions_replace_the_response_of_a_rule(create):
+    create.when("weather").response = "old"
+    create.when("weather").response = "new"
+    assert complete("weather") == "new"
+
+
 @pytest.mark.parametrize(
-    "name, what, fields, words",
+    "name, what, fields, message",
     [
-        (CHAT_CREATE, (), {}, r"when\(\) needs a condition"),
-        (CHAT_CREATE, (5,), {}, r"when\(5\): expected a str"),
-        (CHAT_CREATE, (), {"mesages": []}, r"no parameter 'mesages'.*messages"),
-        (CHAT_CREATE, (), {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
-        (
-            "files.list",
-            ("weather",),
-            {},
-            r"when\('weather'\): this endpoint has no text input to match; use a parameter",
-        ),
+        (CHAT_CREATE, None, {}, r"when\(\) needs a condition"),
+        (CHAT_CREATE, 5, {}, r"when\(5\): expected a str"),
+        (CHAT_CREATE, None, {"mesages": []}, r"no parameter 'mesages'.*messages"),
+        (CHAT_CREATE, None, {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
+        ("files.list", "weather", {}, r"when\('weather'\): this endpoint has no text input to match; use a parameter"),
     ],
+    ids=["no condition", "int", "unknown parameter", "tool_result", "endpoint without text"],
 )
-def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, words):
-    with pytest.raises(TypeError, match=words):
-        lookup(openai_mock, name).when(*what, **fields)
+def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, message):
+    with pytest.raises(TypeError, match=message):
+        lookup(openai_mock, name).when(what, **fields)
+
+
+def test_when_without_arguments_is_rejected(create):
+    with pytest.raises(TypeError, match=r"when\(\) needs a condition"):
+        create.when()
+
+
+@pytest.mark.parametrize(
+    "text, model, message",
+    [
+        (
+            "the weather?",
+            "m",
+            r"no rule matches this call to chat\.completions\.create; closest: .*model='gpt-5'\), but model is 'm'",
+        ),
+        ("nothing", "gpt-4o", r"closest: .*'stocks'.*the last user input is 'nothing'"),
+    ],
+    ids=["field", "text"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_names_the_closest_rule(openai_mock, create, text, model, message):
+    create.when("weather", model="gpt-5").response = "a"
+    create.when("stocks", model="gpt-4o").response = "b"
+    with pytest.raises(AssertionError, match=message):
+        complete(text, model=model)
+    assert len(openai_mock.requests) == 1
+    assert create.requests == openai_mock.requests
 
 
 @openai_responses.mock(strict=True)
-def test_strict_mode_names_the_closest_rule(openai_mock, create):
-    create.when("weather", model="gpt-5").response = "a"
-    create.when("stocks", model="gpt-4o").response = "b"
-    words = r"no rule matches this call to chat\.completions\.create; closest: .*model='gpt-5'\), but model is 'm'"
-    with pytest.raises(AssertionError, match=words):
-        complete("the weather?")
-    with pytest.raises(AssertionError, match=r"closest: .*'stocks'.*the last user input is 'nothing'"):
-        complete("nothing", model="gpt-4o")
-    assert len(openai_mock.requests) == len(create.requests) == 2
+def test_strict_mode_names_the_rule_with_the_most_parameters_of_equally_close_rules(create):
+    create.when("news", model="m").response = "a"
+    create.when("stocks").response = "b"
+    with pytest.raises(AssertionError, match=r"closest: chat\.completions\.create\.when\('news', model='m'\), but"):
+        complete("weather")
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_answers_calls_without_a_matching_rule_if_a_response_is_set(create):
+    create.when("weather").response = "by rule"
     create.response = "otherwise"
     assert complete("nothing") == "otherwise"
 
 
-def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
-    openai_mock.assert_all_used()
-    create.response = ["one", "two", "three"]
-    create.when("weather", model="m").response = "sunny"
-    create.when("stocks").response = ["up", "down"]
-    complete("hello")
-    complete("stocks")
-    with pytest.raises(AssertionError) as raised:
-        openai_mock.assert_all_used()
-    for part in ("2 steps left of 3", "1 step left of 2", "when('weather', model='m') was never hit"):
-        assert part in str(raised.value)
-    assert "when('stocks') was never hit" not in str(raised.value)
-    for text in ("weather", "stocks", "x", "y"):
-        complete(text)
-    openai_mock.assert_all_used()
+def test_when_returns_the_same_rule_for_equal_conditions(create):
+    rule = create.when("weather", model="m")
+    assert create.when("weather", model="m") is rule
+    assert create.when("weather") is not rule
 
 
-@pytest.mark.parametrize("form", ["with", "router", "async with", "decorator"])
-def test_assert_all_used_setting_checks_on_exit(form):
-    def scene(openai_mock):
-        openai_mock.responses.create.response = ["never"]
+def test_rule_counts_and_records_its_own_calls(create):
+    create.response = "other"
+    rule = create.when("weather", model="m")
+    rule.response = "sunny"
+    assert complete("weather") == "sunny"
+    assert complete("news") == "other"
+    rule.assert_called_once()
+    assert rule.call_count == 1
+    assert rule.requests == [create.requests[0]]
+    assert create.call_count == 2
 
-    async def enter_async(mock):
-        async with mock:
-            scene(mock)
 
-    def run(mock):
-        if form == "decorator":
-            openai_responses.mock(assert_all_used=True)(scene)()
-        elif form == "async with":
-            asyncio.run(enter_async(mock))
-        else:
-            with mock if form == "with" else mock.router:
-                scene(mock)
-
-    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"):
-        run(OpenAIMock(assert_all_used=True))
-    with pytest.raises(ZeroDivisionError), OpenAIMock(assert_all_used=True) as openai_mock:
-        scene(openai_mock)
-        raise ZeroDivisionError
+def test_removed_rule_does_not_answer(create):
+    create.response = "other"
+    rule = create.when("weather")
+    rule.response = "sunny"
+    rule.remove()
+    rule.remove()  # has no effect
+    assert complete("weather") == "other"
 
 
 @pytest.mark.parametrize(
@@ -21532,49 +22181,127 @@ def test_assert_all_used_setting_checks_on_exit(form):
             lambda c: c.vector_stores.files.update("file-1", vector_store_id="vs_1", attributes={"a": 1.5}),
         ),
     ],
+    ids=["query", "path", "list in the query", "pattern", "form", "path and body"],
 )
 def test_rules_and_assertions_match_body_path_and_query_params(openai_mock, name, fields, call):
     endpoint = lookup(openai_mock, name)
     rule = endpoint.when(**fields)
     rule.response = {}
     call(lenient_client())
-    endpoint.assert_called_with(fields)
     assert rule.call_count == 1
-    assert all(endpoint.requests[0][field] is not None for field in fields)
+    endpoint.assert_called_with(fields)
+    record = endpoint.requests[0]
+    for field in fields:
+        assert record[field] is not None
 
 
-def test_equal_conditions_return_the_same_rule_until_it_is_removed(create):
-    create.response = "other"
-    rule = create.when("weather", model="m")
-    rule.response = "sunny"
-    assert create.when("weather", model="m") is rule is not create.when("weather")
-    assert (complete("weather"), complete("news")) == ("sunny", "other")
-    rule.assert_called_once()
-    assert (create.call_count, rule.call_count, rule.requests) == (2, 1, [create.requests[0]])
-    rule.remove(), rule.remove()
-    assert complete("weather") == "other"
+# ---- assertions ------------------------------------------------------------------------------------------------------
 
 
-def test_assertions_match_unittest_mock(create):
-    create.assert_not_called()
-    assert not create.called
-    with pytest.raises(AssertionError, match=re.escape("expected at least one call to chat.completions.create, got 0")):
-        create.assert_called()
-    with pytest.raises(AssertionError, match=re.escape("expected one call to chat.completions.create, got 0")):
-        create.assert_called_once()
-    complete("one", temperature=1)
-    create.assert_called(), create.assert_called_once(), create.assert_any_call(temperature=1)
-    complete("two")
-    assert (create.called, create.call_count) == (True, 2)
-    create.assert_any_call(messages=[{"content": "one"}])
-    with pytest.raises(AssertionError, match=re.escape("expected one call to chat.completions.create, got 2")):
-        create.assert_called_once()
-    with pytest.raises(AssertionError, match=re.escape("expected no calls to chat.completions.create, got 2")):
-        create.assert_not_called()
+def test_assert_all_used_passes_if_nothing_is_set(openai_mock):
+    openai_mock.assert_all_used()
+
+
+def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
+    create.response = ["one", "two", "three"]
+    create.when("weather", model="m").response = "sunny"
+    create.when("stocks").response = ["up", "down"]
+    complete("hello")
+    complete("stocks")
     with pytest.raises(AssertionError) as raised:
+        openai_mock.assert_all_used()
+    message = str(raised.value)
+    assert "2 steps left of 3" in message
+    assert "1 step left of 2" in message
+    assert "when('weather', model='m') was never hit" in message
+    assert "when('stocks') was never hit" not in message
+
+
+def test_assert_all_used_passes_after_the_last_step_and_rule(openai_mock, create):
+    create.response = ["one", "two"]
+    create.when("weather").response = "sunny"
+    complete("hello")
+    complete("weather")
+    complete("hello")
+    openai_mock.assert_all_used()
+
+
+def test_assert_all_used_setting_checks_at_the_end_of_a_with_block():
+    with (
+        pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"),
+        OpenAIMock(assert_all_used=True) as openai_mock,
+    ):
+        openai_mock.responses.create.response = ["never"]
+
+
+async def test_assert_all_used_setting_checks_at_the_end_of_an_async_with_block():
+    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"):
+        async with OpenAIMock(assert_all_used=True) as openai_mock:
+            openai_mock.responses.create.response = ["never"]
+
+
+def test_assert_all_used_setting_checks_at_the_end_of_a_router():
+    openai_mock = OpenAIMock(assert_all_used=True)
+    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"), openai_mock.router:
+        openai_mock.responses.create.response = ["never"]
+
+
+def test_assert_all_used_setting_checks_at_the_end_of_a_decorated_function():
+    @openai_responses.mock(assert_all_used=True)
+    def set_unused_step(openai_mock):
+        openai_mock.responses.create.response = ["never"]
+
+    with pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"):
+        set_unused_step()
+
+
+def test_assert_all_used_setting_does_not_hide_another_exception():
+    with pytest.raises(ZeroDivisionError), OpenAIMock(assert_all_used=True) as openai_mock:
+        openai_mock.responses.create.response = ["never"]
+        raise ZeroDivisionError
+
+
+def test_call_assertions_of_an_endpoint_that_was_not_called(create):
+    create.assert_not_called()
+    assert create.called is False
+    assert create.call_count == 0
+    with pytest.raises(AssertionError, match=r"expected at least one call to chat\.completions\.create, got 0"):
+        create.assert_called()
+    with pytest.raises(AssertionError, match=r"expected one call to chat\.completions\.create, got 0"):
+        create.assert_called_once()
+    with pytest.raises(AssertionError, match=r"expected at least one call to chat\.completions\.create, got 0"):
+        create.assert_called_with(model="m")
+
+
+def test_call_assertions_of_an_endpoint_that_was_called_once(create):
+    complete("one")
+    create.assert_called()
+    create.assert_called_once()
+    assert create.called is True
+    assert create.call_count == 1
+    with pytest.raises(AssertionError, match=r"expected no calls to chat\.completions\.create, got 1"):
+        create.assert_not_called()
+
+
+def test_call_assertions_of_an_endpoint_that_was_called_twice(create):
+    complete("one")
+    complete("two")
+    create.assert_called()
+    assert create.called is True
+    assert create.call_count == 2
+    with pytest.raises(AssertionError, match=r"expected one call to chat\.completions\.create, got 2"):
+        create.assert_called_once()
+    with pytest.raises(AssertionError, match=r"expected no calls to chat\.completions\.create, got 2"):
+        create.assert_not_called()
+
+
+def test_assert_any_call_finds_an_earlier_call(create):
+    complete("one", temperature=1)
+    complete("two")
+    create.assert_any_call(temperature=1)
+    create.assert_any_call(messages=[{"content": "one"}])
+    with pytest.raises(AssertionError, match="temperature is 1; temperature is missing"):
         create.assert_any_call(temperature=2)
-    never = str(raised.value)
-    assert "temperature is 1; temperature is missing" in never
 
 
 def test_expected_list_elements_match_distinct_elements(create):
@@ -21584,77 +22311,111 @@ def test_expected_list_elements_match_distinct_elements(create):
         create.assert_called_with(tools=[CHAT_TOOL, CHAT_TOOL])
 
 
-def test_assert_called_with_shows_the_difference(create):
-    with pytest.raises(AssertionError, match=r"expected at least one call to chat\.completions\.create, got 0"):
-        create.assert_called_with(model="m")
+def test_assert_called_with_checks_the_last_call(create):
     complete("first")
     complete("hello", temperature=0.5)
     create.assert_called_with(model="m", messages=[{"content": "hello"}])
     create.assert_called_with({"temperature": 0.5})
     create.assert_called_with({"model": "m"}, temperature=0.5)
     create.assert_called_with()
-    with pytest.raises(AssertionError) as raised:
-        create.assert_called_with(model="gpt-5", temperature=0.5)
-    lines = str(raised.value).splitlines()
-    assert "chat.completions.create" in lines[0]
-    assert "model is 'm'" in lines[0]
-    assert '-  "model": "gpt-5",' in lines
-    assert '+  "model": "m",' in lines
     with pytest.raises(AssertionError, match=r"messages has no .*first"):
         create.assert_called_with(messages=[{"content": "first"}])
     with pytest.raises(AssertionError, match="top_p is missing"):
         create.assert_called_with(top_p=1)
 
 
-def test_request_log_has_every_request_in_order_without_secrets(openai_mock, create, client):
+def test_assert_called_with_shows_the_difference(create):
+    complete("hello", temperature=0.5)
+    with pytest.raises(AssertionError) as raised:
+        create.assert_called_with(model="gpt-5", temperature=0.5)
+    first, *difference = str(raised.value).splitlines()
+    assert "chat.completions.create" in first
+    assert "model is 'm'" in first
+    assert '-  "model": "gpt-5",' in difference
+    assert '+  "model": "m",' in difference
+
+
+# ---- the request log -------------------------------------------------------------------------------------------------
+
+
+def test_request_log_has_every_request_in_order(openai_mock, create, client):
     create.response = [error(429), "x"]
-    client.with_options(default_headers={"cookie": API_KEY}).chat.completions.create(**CHAT_REQUEST)
-    client.files.create(file=("a.txt", b"\x00\r\nabc", "text/plain"), purpose="batch")
+    client.chat.completions.create(**CHAT_REQUEST)
+    client.files.create(file=b"x", purpose="batch")
     client.models.list()
-    first, _, upload, _ = openai_mock.requests
-    assert [record.endpoint for record in openai_mock.requests] == [
-        CHAT_CREATE,
-        CHAT_CREATE,
-        "files.create",
-        "models.list",
+    assert [(record.endpoint, record.attempt, record.status) for record in openai_mock.requests] == [
+        (CHAT_CREATE, 0, 429),
+        (CHAT_CREATE, 1, 200),
+        ("files.create", 0, 200),
+        ("models.list", 0, 200),
     ]
-    assert [(record.attempt, record.status) for record in openai_mock.requests] == [
-        (0, 429),
-        (1, 200),
-        (0, 200),
-        (0, 200),
-    ]
-    assert first.body == CHAT_REQUEST
-    assert upload.body["purpose"] == "batch"
-    assert upload.body["file"] == ("a.txt", b"\x00\r\nabc", "text/plain")
-    assert openai_mock.files.create.requests == [upload]
-    assert upload["purpose"] == "batch"
-    assert first.headers["content-type"] == "application/json"
-    assert first.headers["authorization"] == "***"
-    assert all(request.duration >= 0 for request in openai_mock.requests)
+    assert openai_mock.files.create.requests == [openai_mock.requests[2]]
 
 
-def test_record_has_the_request_and_its_response(openai_mock, create, client):
-    create.when("weather").response = "sunny"
+def test_record_has_the_body_and_the_headers_of_the_request(create, client):
+    client.chat.completions.create(**CHAT_REQUEST)
+    (record,) = create.requests
+    assert record.body == CHAT_REQUEST
+    assert record.headers["content-type"] == "application/json"
+    assert record.duration >= 0
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "x-functions-key", "cookie", "x-auth-token"],
+)
+def test_record_hides_secrets_in_headers(create, client, header):
+    client.with_options(default_headers={header: f"Bearer {API_KEY}"}).chat.completions.create(**CHAT_REQUEST)
+    (record,) = create.requests
+    assert record.headers[header] == "***"
+    assert API_KEY not in str(record.headers)
+
+
+def test_record_of_an_upload_has_the_form_fields(openai_mock, client):
+    file = ("a.txt", b"\x00\r\nabc", "text/plain")
+    client.files.create(file=file, purpose="batch")
+    (record,) = openai_mock.requests
+    assert record.body == {"purpose": "batch", "file": file}
+    assert record["purpose"] == "batch"
+
+
+def test_record_has_the_response_and_the_rule_that_answered(create):
+    rule = create.when("weather")
+    rule.response = "sunny"
     complete("weather", user="me")
+    (record,) = create.requests
+    assert record.method == "POST"
+    assert record.path == "/v1/chat/completions"
+    assert record["user"] == "me"
+    assert record.answered_by is rule
+    assert record.response.json()["choices"][0]["message"]["content"] == "sunny"
+    assert repr(record) == "<chat.completions.create m: 200>"
+
+
+def test_record_has_the_query_params(openai_mock, client):
     client.files.list(limit=3)
+    (record,) = openai_mock.requests
+    assert record.query == {"limit": "3"}
+    assert record["limit"] == "3"
+    assert record.answered_by is None
+
+
+def test_record_of_an_error_has_the_path_params_and_the_status(openai_mock, client):
     with pytest.raises(openai.NotFoundError, match="No such File object: file-1"):
         client.files.retrieve("file-1")
-    chat, file_list, missing = openai_mock.requests
-    assert (chat.method, chat.path, chat.answered_by) == ("POST", "/v1/chat/completions", create.when("weather"))
-    assert (chat["user"], chat.response.json()["choices"][0]["message"]["content"]) == ("me", "sunny")
-    assert (file_list.query, file_list["limit"], file_list.answered_by) == ({"limit": "3"}, "3", None)
-    assert (missing.params, missing["file_id"], missing.status) == ({"file_id": "file-1"}, "file-1", 404)
-    assert repr(chat) == "<chat.completions.create m: 200>"
-    assert repr(missing) == "<files.retrieve: 404>"
+    (record,) = openai_mock.requests
+    assert record.params == {"file_id": "file-1"}
+    assert record["file_id"] == "file-1"
+    assert record.status == 404
+    assert repr(record) == "<files.retrieve: 404>"
 
 
 def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
     thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
-    attached = [{"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}]
-    client.beta.threads.messages.create(thread, role="user", content="x", attachments=attached)
+    attachment = {"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}
+    client.beta.threads.messages.create(thread, role="user", content="x", attachments=[attachment])
     resources = openai_mock.state["beta.threads"][thread]["tool_resources"]
-    assert resources["code_interpreter"]["file_ids"] == [attached[0]["file_id"]]
+    assert resources["code_interpreter"]["file_ids"] == [attachment["file_id"]]
     assert openai_mock.beta.threads.create.requests[0]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
 
 
@@ -21664,68 +22425,117 @@ def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
 
 
 @pytest.mark.parametrize(
-    "make, mistake, words",
+    "base_url, message",
     [
-        (lambda: OpenAIMock(base_url="localhost"), ValueError, "base_url is 'localhost'; expected a URL"),
-        (lambda: OpenAIMock(base_url="http://me:pass@host:port"), ValueError, "base_url is 'http://***@host:port';"),
-        (lambda: OpenAIMock(base_url="http://me:pa#ss@host"), ValueError, "base_url is 'http://***@host';"),
-        (lambda: OpenAIMock(base_url="me:pa'ss@host"), ValueError, 'base_url is "***@host";'),
-        (lambda: OpenAIMock(base_url="ftp://me:pass@host/v1"), ValueError, "base_url is 'ftp://***@host/v1';"),
-        (lambda: OpenAIMock(state=[]), TypeError, "state is []; expected a StateStore or a dict of dicts"),
-        (lambda: OpenAIMock(state={"filez": {}}), KeyError, "no resource 'filez' in the state. Closest: 'files'."),
-        (lambda: OpenAIMock().state.files.content.list(), TypeError, "state.files.content has no list call"),
-        (lambda: tool_call("f", {}, x=1), TypeError, "as a dict or as keywords, not both"),
-        (lambda: tool_call("f", x=object()), ValueError, "which is not valid JSON"),
-        (lambda: streamed("x", fault="y"), ValueError, "needs fail_after"),
-        (lambda: setattr(OpenAIMock().files.create, "respnse", 1), AttributeError, "Closest: 'response'."),
-        (lambda: setattr(OpenAIMock(), "files", 1), AttributeError, "has no attribute 'files' to set"),
-        (
-            lambda: setattr(OpenAIMock().files, "create", 1),
-            AttributeError,
-            "set its response: openai_mock.files.create.",
-        ),
+        ("localhost", "base_url is 'localhost'; expected a URL"),
+        ("http://me:pass@host:port", "base_url is 'http://***@host:port';"),
+        ("http://me:pa#ss@host", "base_url is 'http://***@host';"),
+        ("me:pa'ss@host", 'base_url is "***@host";'),
+        ("ftp://me:pass@host/v1", "base_url is 'ftp://***@host/v1';"),
     ],
 )
-def test_invalid_arguments_raise_immediately(make, mistake, words):
-    with pytest.raises(mistake, match=re.escape(words)):
-        make()
+def test_invalid_base_url_raises_without_its_credentials(base_url, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        OpenAIMock(base_url=base_url)
+
+
+def test_state_of_another_type_raises():
+    with pytest.raises(TypeError, match=re.escape("state is []; expected a StateStore or a dict of dicts")):
+        OpenAIMock(state=[])
+
+
+def test_state_with_an_unknown_resource_raises():
+    with pytest.raises(KeyError, match=r"no resource 'filez' in the state\. Closest: 'files'\."):
+        OpenAIMock(state={"filez": {}})
+
+
+def test_state_without_a_list_call_raises():
+    with pytest.raises(TypeError, match=r"state\.files\.content has no list call"):
+        OpenAIMock().state.files.content.list()
+
+
+def test_tool_call_with_a_dict_and_keywords_raises():
+    with pytest.raises(TypeError, match="as a dict or as keywords, not both"):
+        tool_call("f", {}, x=1)
+
+
+def test_tool_call_with_an_argument_that_json_lacks_raises():
+    with pytest.raises(ValueError, match="which is not valid JSON"):
+        tool_call("f", x=object())
+
+
+def test_stream_with_a_fault_but_without_fail_after_raises():
+    with pytest.raises(ValueError, match="needs fail_after"):
+        streamed("x", fault="y")
+
+
+def test_assignment_to_a_misspelled_attribute_of_an_endpoint_raises(create):
+    with pytest.raises(AttributeError, match=r"Closest: 'response'\."):
+        create.respnse = 1
+
+
+def test_assignment_to_a_namespace_of_the_mock_raises(openai_mock):
+    with pytest.raises(AttributeError, match="has no attribute 'files' to set"):
+        openai_mock.files = 1
+
+
+def test_assignment_to_an_endpoint_raises(openai_mock):
+    with pytest.raises(AttributeError, match=r"set its response: openai_mock\.files\.create\."):
+        openai_mock.files.create = 1
+
+
+# ---- URLs ------------------------------------------------------------------------------------------------------------
 
 
 def test_base_url_is_the_only_answered_url():
     with OpenAIMock(base_url="https://gateway.test/v2/") as openai_mock:
         assert sdk().with_options(base_url="https://gateway.test/v2").chat.completions.create(**CHAT_REQUEST).id
-        words = r"POST https://api\.openai\.com/v1/chat/completions would reach the network"
-        with pytest.raises(AssertionError, match=words):
+        with pytest.raises(
+            AssertionError, match=r"POST https://api\.openai\.com/v1/chat/completions would reach the network"
+        ):
             complete("Hi")
         assert [request.endpoint for request in openai_mock.requests] == [CHAT_CREATE, ""]
 
 
-def test_environment_base_url_is_also_answered(monkeypatch):
+@pytest.mark.parametrize("base_url", [None, BASE_URL])
+def test_environment_base_url_is_also_answered(monkeypatch, base_url):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://gateway.test/v1/")
     with OpenAIMock() as openai_mock:
-        for client in (new_client(), new_client(base_url=BASE_URL)):
-            client.chat.completions.create(**CHAT_REQUEST)
-        assert openai_mock.chat.completions.create.route.call_count == 2
+        new_client(base_url=base_url).chat.completions.create(**CHAT_REQUEST)
+        assert openai_mock.chat.completions.create.route.call_count == 1
 
 
-def test_environment_base_url_may_be_set_at_any_time(monkeypatch, client_kind):
+def test_environment_base_url_may_be_set_before_and_after_the_start(monkeypatch, client_kind):
     openai_mock = OpenAIMock()
-    clients = []
-    for host in ("made", "started", "changed"):
-        monkeypatch.setenv("OPENAI_BASE_URL", f"https://{host}.test/v1")
-        clients.append(new_client(client_kind))
-        if host == "made":
-            openai_mock.start()
-        run_coroutine(client_kind, complete_with(clients[-1]))
-    monkeypatch.delenv("OPENAI_BASE_URL")
-    for client in (*clients, new_client(client_kind)):
-        run_coroutine(client_kind, complete_with(client))
-    openai_mock.stop()
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://set-before.test/v1")
+    earlier_client = new_client(client_kind)
+    with openai_mock:
+        run_coroutine(client_kind, complete_with(earlier_client))
+        monkeypatch.setenv("OPENAI_BASE_URL", "https://set-after.test/v1")
+        run_coroutine(client_kind, complete_with(new_client(client_kind)))
     route = openai_mock.chat.completions.create.route
-    assert all(route.pattern.match(call.request) for call in route.calls)
     hosts = [call.request.url.host for call in route.calls]
-    assert hosts[3:] == [*hosts[:3], "api.openai.com"]
-    assert hosts[:3] == ["made.test", "started.test", "changed.test"]
+    assert hosts == ["set-before.test", "set-after.test"]
+    for call in route.calls:
+        assert route.pattern.match(call.request)
+
+
+def test_earlier_environment_base_urls_are_still_answered(monkeypatch, client_kind):
+    clients = []
+    with OpenAIMock() as openai_mock:
+        for host in ("first", "second"):
+            monkeypatch.setenv("OPENAI_BASE_URL", f"https://{host}.test/v1")
+            clients.append(new_client(client_kind))
+            run_coroutine(client_kind, complete_with(clients[-1]))
+        monkeypatch.delenv("OPENAI_BASE_URL")
+        clients.append(new_client(client_kind))
+        for client in clients:
+            run_coroutine(client_kind, complete_with(client))
+    route = openai_mock.chat.completions.create.route
+    hosts = [call.request.url.host for call in route.calls]
+    assert hosts == ["first.test", "second.test", "first.test", "second.test", "api.openai.com"]
+    for call in route.calls:
+        assert route.pattern.match(call.request)
 
 
 def test_environment_base_url_is_ignored_if_the_mock_has_a_base_url(monkeypatch):
@@ -21741,242 +22551,144 @@ def test_invalid_environment_base_url_raises(monkeypatch):
         OpenAIMock()
 
 
+def test_mock_with_the_base_url_of_a_request_answers_it(client_kind):
+    clients = {}
+    for url in (BASE_URL, "https://a.test/v1", "https://b.test/v1"):
+        clients[url] = sdk(client_kind).with_options(base_url=url)
+    with (
+        OpenAIMock() as outer,
+        OpenAIMock(base_url="https://a.test/v1") as mock_a,
+        OpenAIMock(base_url="https://b.test/v1") as mock_b,
+    ):
+        outer.chat.completions.create.response = "outer"
+        mock_a.chat.completions.create.response = "a"
+        mock_b.chat.completions.create.response = "b"
+        assert run_coroutine(client_kind, complete_with(clients[BASE_URL])) == "outer"
+        assert run_coroutine(client_kind, complete_with(clients["https://a.test/v1"])) == "a"
+        assert run_coroutine(client_kind, complete_with(clients["https://b.test/v1"])) == "b"
+    assert len(outer.requests) == 1
+    assert len(mock_a.requests) == 1
+    assert len(mock_b.requests) == 1
+
+
 def test_innermost_of_several_mocks_answers(client_kind):
-    a_url, b_url = "https://a.test/v1", "https://b.test/v1"
-
-    def text_at(url):
-        return run_coroutine(client_kind, complete_with(sdk(client_kind).with_options(base_url=url)))
-
-    with OpenAIMock() as outer, OpenAIMock(base_url=a_url) as mock_a, OpenAIMock(base_url=b_url) as mock_b:
-        for mock, text in ((outer, "outer"), (mock_a, "a"), (mock_b, "b")):
-            mock.chat.completions.create.response = text
-        assert [text_at(BASE_URL), text_at(a_url), text_at(b_url)] == ["outer", "a", "b"]
+    with OpenAIMock() as outer:
+        outer.chat.completions.create.response = "outer"
         with OpenAIMock() as inner:
             inner.chat.completions.create.response = "inner"
-            assert [text_at(BASE_URL), text_at(a_url)] == ["inner", "a"]
-        assert text_at(BASE_URL) == "outer"
-    assert [len(mock.requests) for mock in (outer, mock_a, mock_b, inner)] == [2, 2, 1, 1]
+            assert run_with_client(client_kind, complete_with) == "inner"
+        assert run_with_client(client_kind, complete_with) == "outer"
+    assert len(inner.requests) == 1
+    assert len(outer.requests) == 1
+
+
+def test_inner_mock_without_a_base_url_leaves_other_urls_to_the_outer_mock(client_kind):
+    client = sdk(client_kind).with_options(base_url="https://a.test/v1")
+    with OpenAIMock(base_url="https://a.test/v1") as outer, OpenAIMock() as inner:
+        outer.chat.completions.create.response = "outer"
+        assert run_coroutine(client_kind, complete_with(client)) == "outer"
+    assert inner.requests == []
+
+
+# ---- only_scripted, reset, start and stop ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        (CHAT_CREATE, CHAT_REQUEST),
+        ("responses.create", INPUT_REQUEST),
+        ("embeddings.create", {"model": "m", "input": "x"}),
+        ("images.generate", {"prompt": "x"}),
+        ("moderations.create", {"input": "x"}),
+        ("audio.speech.create", {"input": "x", "model": "m", "voice": "alloy"}),
+        ("audio.transcriptions.create", {"file": b"x", "model": "m"}),
+    ],
+)
+@openai_responses.mock(only_scripted=True)
+def test_only_scripted_rejects_calls_with_generated_output(openai_mock, client, name, arguments):
+    with pytest.raises(AssertionError, match=re.escape(f"{name} was called, but nothing is set for it")):
+        lookup(client, name)(**arguments)
 
 
 @openai_responses.mock(only_scripted=True)
-def test_only_scripted_rejects_calls_with_generated_output(openai_mock, client):
-    run = {"thread_id": add_thread(client, "Hi"), "assistant_id": add_assistant(client)}
-    for name, arguments in {
-        CHAT_CREATE: CHAT_REQUEST,
-        "responses.create": INPUT_REQUEST,
-        "embeddings.create": {"model": "m", "input": "x"},
-        "images.generate": {"prompt": "x"},
-        "moderations.create": {"input": "x"},
-        "beta.threads.runs.create": run,
-        "audio.speech.create": {"input": "x", "model": "m", "voice": "alloy"},
-        "audio.transcriptions.create": {"file": b"x", "model": "m"},
-    }.items():
-        with pytest.raises(AssertionError, match="nothing is set for it"):
-            lookup(client, name)(**arguments)
+def test_only_scripted_rejects_runs_without_a_response(openai_mock, client):
+    thread = add_thread(client, "Hi")
+    assistant = add_assistant(client)
+    with pytest.raises(AssertionError, match=r"beta\.threads\.runs\.create was called, but nothing is set for it"):
+        client.beta.threads.runs.create(thread, assistant_id=assistant)
+
+
+@openai_responses.mock(only_scripted=True)
+def test_only_scripted_rejects_calls_without_a_matching_rule(openai_mock):
     openai_mock.chat.completions.create.when("weather").response = "sunny"
     assert complete("weather") == "sunny"
     with pytest.raises(AssertionError, match=r"chat\.completions\.create was called"):
         complete("news")
+
+
+@openai_responses.mock(only_scripted=True)
+def test_only_scripted_answers_calls_without_generated_output(openai_mock, client):
     assert client.files.list().data == []
     assert client.models.list().data
 
 
-def test_reset_clears_responses_rules_requests_and_state(openai_mock, create, client):
-    create.response, rule = ["one", "two"], create.when("weather")
-    rule.response = "sunny"
+def test_reset_removes_responses_rules_and_routes(openai_mock, create, client):
+    create.response = ["one", "two"]
+    create.when("weather").response = "sunny"
     openai_mock.models.list.route.respond(503)
-    file = "file-" + 23 * "0" + "1"
-    before_reset = complete("Hi"), complete("weather"), len(client.files.list().data), add_file(client)
-    assert before_reset == ("one", "sunny", 0, file)
+    assert complete("Hi") == "one"
     openai_mock.reset()
-    assert (openai_mock.requests, create.response, create.route.call_count) == ([], None, 0)
-    assert not openai_mock.router.calls
-    assert not client.files.list().data
-    assert client.models.list().data
+    assert create.response is None
+    assert complete("Hi") == openai_responses._DEFAULT_TEXT
     assert complete("weather") == openai_responses._DEFAULT_TEXT
-    assert add_file(client) == file
+    assert client.models.list().data
 
 
-def test_start_activates_the_mock_until_stop(create):
-    with pytest.raises(AssertionError, match="reach the network"):
+def test_reset_clears_the_request_log(openai_mock, create):
+    complete("Hi")
+    assert len(openai_mock.requests) == 1
+    openai_mock.reset()
+    assert openai_mock.requests == []
+    assert create.route.call_count == 0
+    assert not openai_mock.router.calls
+
+
+def test_reset_clears_the_state_and_restarts_the_ids(openai_mock, client):
+    first_id = "file-" + 23 * "0" + "1"
+    assert add_file(client) == first_id
+    openai_mock.reset()
+    assert client.files.list().data == []
+    assert add_file(client) == first_id
+
+
+def test_started_mock_answers_until_stop():
+    client = new_client(base_url="https://started.test/v1")
+    with OpenAIMock():
+        openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
+        try:
+            assert client.models.list().data
+        finally:
+            openai_mock.stop()
+        with pytest.raises(AssertionError, match="reach the network"):
+            client.models.list()
+    assert len(openai_mock.requests) == 1
+
+
+def test_mock_that_is_not_started_does_not_answer():
+    openai_mock = OpenAIMock(base_url="https://started.test/v1")
+    with OpenAIMock(), pytest.raises(AssertionError, match="reach the network"):
         new_client(base_url="https://started.test/v1").models.list()
-    openai_mock = OpenAIMock(base_url="https://started.test/v1").start()
-    try:
-        assert new_client(base_url="https://started.test/v1").models.list().data
-    finally:
-        openai_mock.stop()
-    assert len(openai_mock.requests) == 1
+    assert openai_mock.requests == []
 
 
-async def test_mock_decorator_is_a_context_manager():
-    decorator = openai_responses.mock(only_scripted=True)
-    with decorator as outer, decorator as inner:
-        inner.chat.completions.create.response = "inner"
-        assert complete("Hi") == "inner"
-        assert outer is not inner
-        assert outer.requests == []
-    async with openai_responses.mock() as openai_mock:
-        assert await complete_with(sdk("async"))
-        assert len(openai_mock.requests) == 1
-
-
-def test_mock_transport_accepts_a_mock(http_lib, client_kind):
-    openai_mock = OpenAIMock()
-    http_client = (http_lib.Client if client_kind == "sync" else http_lib.AsyncClient)(
-        transport=MockTransport(openai_mock)
-    )
-    client = new_client(client_kind, http_client=http_client)
-    assert run_coroutine(client_kind, complete_with(client)) == openai_responses._DEFAULT_TEXT
-    assert len(openai_mock.requests) == 1
-
-
-@pytest.mark.parametrize(
-    "base, model",
-    [
-        ("http://127.0.0.1:8000", "gpt-4o"),
-        ("https://gateway.test/models/v9", "gpt-4o"),
-        ("https://gateway.test/openai/deployments/my%20dep", "my dep"),
-        ("https://api.openai.com.evil.test/v1", "gpt-4o"),
-    ],
-)
-@pytest.mark.parametrize("by_handler", [False, True])
-def test_mock_transport_answers_every_host(base, model, by_handler, http_lib, client_kind):
-    openai_mock = OpenAIMock()
-    router = openai_mock.router
-    handler = router.handler if client_kind == "sync" else router.async_handler
-    transport = MockTransport(handler if by_handler else openai_mock)
-    client = new_client(client_kind, base_url=base, http_client=http_client_with(http_lib, client_kind, transport))
-
-    async def scene():
-        file = await awaited(client.files.create(file=b"abc", purpose="batch"))
-        assert (await awaited(client.files.retrieve(file.id))).id == file.id
-        return (await awaited(client.chat.completions.create(**CHAT_REQUEST))).model
-
-    assert run_coroutine(client_kind, scene()) == model
-    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
-
-
-def http_client_with(family, kind, transport):
-    return (family.Client if kind == "sync" else family.AsyncClient)(transport=transport)
-
-
-@pytest.mark.parametrize(
-    "method, url, name, params",
-    [
-        (
-            "GET",
-            "https://a.test/v1/vector_stores/vs_1/files/file_1",
-            "vector_stores.files.retrieve",
-            ["vs_1", "file_1"],
-        ),
-        ("GET", "https://a.test/v1/files/file_1", "files.retrieve", ["file_1"]),
-        ("POST", "https://a.test/v1/chat/responses", "responses.create", []),
-    ],
-)
-def test_longest_matching_url_suffix_selects_the_endpoint(method, url, name, params, http_lib):
-    openai_mock = OpenAIMock()
-    handler = openai_mock.router.handler
-    http_lib.Client(transport=MockTransport(handler)).request(
-        method, url, json=INPUT_REQUEST if method == "POST" else None
-    )
-    record = openai_mock.requests[0]
-    assert record.endpoint == name
-    assert [*record.params.values()] == params
-
-
-def test_mock_transport_rejects_unknown_paths_and_hosts(http_lib, client_kind):
-    async def scene(openai_mock, path):
-        client = http_client_with(http_lib, client_kind, MockTransport(openai_mock))
-        return await awaited(client.post(f"https://gateway.test/v1{path}", json=CHAT_REQUEST))
-
-    words = r"the API has no endpoint POST /v1/chat/complations\. Closest: 'POST /chat/completions'"
-    with pytest.raises(AssertionError, match=words):
-        run_coroutine(client_kind, scene(OpenAIMock(), "/chat/complations"))
-    bound_mock = OpenAIMock(base_url="https://own.test/v1")
-    with pytest.raises(AssertionError, match="would reach the network"):
-        run_coroutine(client_kind, scene(bound_mock, "/chat/completions"))
-
-
-@openai_responses.mock(only_scripted=True)
-class TestDecorated:
-    text = "of the class"
-
-    def test_each_method_has_a_mock(self, openai_mock):
-        openai_mock.chat.completions.create.response = self.text
-        assert complete("Hi") == "of the class"
-        assert len(openai_mock.requests) == 1
-
-    def test_also_one_that_does_not_take_it(self):
-        with pytest.raises(AssertionError, match="only_scripted"):
-            complete("Hi")
-
-    async def test_and_a_coroutine_function(self, *, openai_mock):
-        assert openai_mock.requests == []
-
-
-def test_decorated_classes_run_under_unittest():
-    class Base(unittest.TestCase):
-        def test_inherited(self, openai_mock):
-            self.assertEqual(openai_mock.requests, [])
-
-    @openai_responses.mock()
-    class Cases(Base):
-        def setUp(self):
-            self.text = "prepared"
-
-        def test_plain(self, openai_mock):
-            openai_mock.chat.completions.create.response = self.text
-            self.assertEqual(complete("Hi"), "prepared")
-
-        def helper(self, openai_mock):
-            raise NotImplementedError
-
-    result = unittest.TestResult()
-    unittest.defaultTestLoader.loadTestsFromTestCase(Cases).run(result)
-    assert (result.testsRun, result.errors, result.failures) == (2, [], [])
-    assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
-
-
-def test_method_decorator_is_inside_the_mock_started_by_set_up(run_suite):
-    run_suite(
-        """
-        import unittest, openai, openai_responses
-
-        def said():
-            create = openai.OpenAI(api_key="sk").chat.completions.create
-            return create(model="m", messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
-
-        class Base:
-            def start(self):
-                self.outer = openai_responses.OpenAIMock().start()
-                self.outer.chat.completions.create.response = "outer"
-
-            @openai_responses.mock()
-            def test_it(self, openai_mock):
-                openai_mock.chat.completions.create.response = "inner"
-                assert said() == "inner" and openai_mock is not self.outer
-
-            def stop(self):
-                assert said() == "outer"
-                self.outer.stop()
-
-        class TestUnit(Base, unittest.TestCase):
-            setUp, tearDown = Base.start, Base.stop
-
-        class TestPlain(Base):
-            setup_method, teardown_method = lambda self: self.start(), lambda self: self.stop()
-        """
-    ).assert_outcomes(passed=2)
-
-
-def test_reentered_mock_is_innermost_until_exit(create):
-    create.response = "first"
-    with OpenAIMock() as second:
+def test_reentered_mock_is_innermost_until_exit():
+    with OpenAIMock() as first, OpenAIMock() as second:
+        first.chat.completions.create.response = "first"
         second.chat.completions.create.response = "second"
-        with create._mock:
+        with first:
             assert complete("Hi") == "first"
         assert complete("Hi") == "second"
-    assert complete("Hi") == "first"
 
 
 def test_router_with_custom_settings_answers(create):
@@ -21986,25 +22698,252 @@ def test_router_with_custom_settings_answers(create):
         assert complete("Hi") == openai_responses._DEFAULT_TEXT
 
 
+# ---- the transport ---------------------------------------------------------------------------------------------------
+
+
+def http_client_with(http_lib, kind, transport):
+    """Return a client of an HTTP library that sends requests to a transport."""
+    client_class = http_lib.Client
+    if kind == "async":
+        client_class = http_lib.AsyncClient
+    return client_class(transport=transport)
+
+
+def test_mock_transport_accepts_a_mock(http_lib, client_kind):
+    openai_mock = OpenAIMock()
+    client = new_client(client_kind, http_client=http_client_with(http_lib, client_kind, MockTransport(openai_mock)))
+    assert run_coroutine(client_kind, complete_with(client)) == openai_responses._DEFAULT_TEXT
+    assert len(openai_mock.requests) == 1
+
+
+def test_mock_transport_accepts_the_handler_of_a_router(http_lib, client_kind):
+    openai_mock = OpenAIMock()
+    handler = openai_mock.router.handler
+    if client_kind == "async":
+        handler = openai_mock.router.async_handler
+    client = new_client(client_kind, http_client=http_client_with(http_lib, client_kind, MockTransport(handler)))
+    assert run_coroutine(client_kind, complete_with(client)) == openai_responses._DEFAULT_TEXT
+    assert len(openai_mock.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "base_url, model",
+    [
+        ("http://127.0.0.1:8000", "gpt-4o"),
+        ("https://gateway.test/models/v9", "gpt-4o"),
+        ("https://gateway.test/openai/deployments/my%20dep", "my dep"),
+        ("https://api.openai.com.evil.test/v1", "gpt-4o"),
+    ],
+)
+@pytest.mark.parametrize("transport_of", ["mock", "handler"])
+def test_mock_transport_answers_every_host(base_url, model, transport_of, http_lib, client_kind):
+    openai_mock = OpenAIMock()
+    targets = {
+        ("mock", "sync"): openai_mock,
+        ("mock", "async"): openai_mock,
+        ("handler", "sync"): openai_mock.router.handler,
+        ("handler", "async"): openai_mock.router.async_handler,
+    }
+    transport = MockTransport(targets[transport_of, client_kind])
+    http_client = http_client_with(http_lib, client_kind, transport)
+    client = new_client(client_kind, base_url=base_url, http_client=http_client)
+
+    async def create_retrieve_and_complete():
+        created = await awaited(client.files.create(file=b"abc", purpose="batch"))
+        retrieved = await awaited(client.files.retrieve(created.id))
+        completion = await awaited(client.chat.completions.create(**CHAT_REQUEST))
+        return created, retrieved, completion
+
+    created, retrieved, completion = run_coroutine(client_kind, create_retrieve_and_complete())
+    assert retrieved.id == created.id
+    assert completion.model == model
+    assert [record.endpoint for record in openai_mock.requests] == ["files.create", "files.retrieve", CHAT_CREATE]
+
+
+@pytest.mark.parametrize(
+    "url, name, params",
+    [
+        (
+            "https://a.test/v1/vector_stores/vs_1/files/file_1",
+            "vector_stores.files.retrieve",
+            {"vector_store_id": "vs_1", "file_id": "file_1"},
+        ),
+        ("https://a.test/v1/files/file_1", "files.retrieve", {"file_id": "file_1"}),
+        ("https://a.test/v1/chat/models", "models.list", {}),
+    ],
+)
+def test_longest_matching_url_suffix_selects_the_endpoint(url, name, params, http_lib):
+    openai_mock = OpenAIMock()
+    http_lib.Client(transport=MockTransport(openai_mock.router.handler)).get(url)
+    (record,) = openai_mock.requests
+    assert record.endpoint == name
+    assert record.params == params
+
+
+def test_longest_matching_url_suffix_selects_the_endpoint_of_a_post(http_lib):
+    openai_mock = OpenAIMock()
+    client = http_lib.Client(transport=MockTransport(openai_mock.router.handler))
+    client.post("https://a.test/v1/chat/responses", json=INPUT_REQUEST)
+    (record,) = openai_mock.requests
+    assert record.endpoint == "responses.create"
+    assert record.params == {}
+
+
+@pytest.mark.parametrize(
+    "settings, path, message",
+    [
+        (
+            {},
+            "/chat/complations",
+            r"the API has no endpoint POST /v1/chat/complations\. Closest: 'POST /chat/completions'",
+        ),
+        ({"base_url": "https://own.test/v1"}, "/chat/completions", "would reach the network"),
+    ],
+    ids=["unknown path", "another host"],
+)
+def test_mock_transport_rejects_unknown_paths_and_hosts(http_lib, client_kind, settings, path, message):
+    client = http_client_with(http_lib, client_kind, MockTransport(OpenAIMock(**settings)))
+
+    async def post():
+        return await awaited(client.post(f"https://gateway.test/v1{path}", json=CHAT_REQUEST))
+
+    with pytest.raises(AssertionError, match=message):
+        run_coroutine(client_kind, post())
+
+
+# ---- the decorator ---------------------------------------------------------------------------------------------------
+
+
+def test_mock_decorator_is_a_context_manager_with_a_new_mock_each_time():
+    decorator = openai_responses.mock(only_scripted=True)
+    with decorator as outer, decorator as inner:
+        inner.chat.completions.create.response = "inner"
+        assert complete("Hi") == "inner"
+        assert outer is not inner
+        assert outer.requests == []
+
+
+async def test_mock_decorator_is_an_asynchronous_context_manager():
+    async with openai_responses.mock() as openai_mock:
+        assert await complete_with(sdk("async")) == openai_responses._DEFAULT_TEXT
+        assert len(openai_mock.requests) == 1
+
+
+@openai_responses.mock(only_scripted=True)
+class TestDecoratedClass:
+    text = "of the class"
+
+    def test_method_gets_a_mock(self, openai_mock):
+        openai_mock.chat.completions.create.response = self.text
+        assert complete("Hi") == "of the class"
+        assert len(openai_mock.requests) == 1
+
+    def test_method_without_the_argument_is_mocked(self):
+        with pytest.raises(AssertionError, match="only_scripted"):
+            complete("Hi")
+
+    async def test_coroutine_method_gets_a_mock(self, *, openai_mock):
+        openai_mock.chat.completions.create.response = self.text
+        assert await complete_with(sdk("async")) == "of the class"
+        assert len(openai_mock.requests) == 1
+
+
+def run_test_case(test_case):
+    """Run a `unittest.TestCase`, and return the result."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(test_case).run(result)
+    return result
+
+
+def test_decorated_class_runs_its_own_and_inherited_tests_under_unittest():
+    class Base(unittest.TestCase):
+        def test_inherited(self, openai_mock):
+            self.assertEqual(openai_mock.requests, [])
+
+    @openai_responses.mock()
+    class Cases(Base):
+        def setUp(self):
+            self.text = "prepared"
+
+        def test_own(self, openai_mock):
+            openai_mock.chat.completions.create.response = self.text
+            self.assertEqual(complete("Hi"), "prepared")
+
+    result = run_test_case(Cases)
+    assert result.testsRun == 2
+    assert result.errors == []
+    assert result.failures == []
+
+
+def test_decorated_class_leaves_other_methods_as_they_are():
+    @openai_responses.mock()
+    class Cases:
+        def helper(self, openai_mock):
+            return openai_mock
+
+    assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
+    assert Cases().helper("given") == "given"
+
+
+def test_method_decorator_is_inside_the_mock_started_by_set_up(run_suite):
+    suite = """
+        import unittest, openai, openai_responses
+
+        def chat_text():
+            create = openai.OpenAI(api_key="sk").chat.completions.create
+            return create(model="m", messages=[{"role": "user", "content": "Hi"}]).choices[0].message.content
+
+        class Base:
+            def start(self):
+                self.outer = openai_responses.OpenAIMock().start()
+                self.outer.chat.completions.create.response = "outer"
+
+            @openai_responses.mock()
+            def test_decorated(self, openai_mock):
+                openai_mock.chat.completions.create.response = "inner"
+                assert openai_mock is not self.outer
+                assert chat_text() == "inner"
+
+            def stop(self):
+                assert chat_text() == "outer"
+                self.outer.stop()
+
+        class TestUnit(Base, unittest.TestCase):
+            def setUp(self):
+                self.start()
+
+            def tearDown(self):
+                self.stop()
+
+        class TestPlain(Base):
+            def setup_method(self):
+                self.start()
+
+            def teardown_method(self):
+                self.stop()
+    """
+    run_suite(suite).assert_outcomes(passed=2)
+
+
 @openai_responses.mock
-def test_bare_decorator(openai_mock):
+def test_decorator_without_parentheses_gives_a_mock(openai_mock):
     openai_mock.chat.completions.create.response = "Hi"
     assert complete("Hi") == "Hi"
 
 
 @openai_responses.mock()
-async def test_decorated_coroutine_functions(openai_mock):
+async def test_decorated_coroutine_function_gets_a_mock(openai_mock):
     openai_mock.chat.completions.create.response = "Hi"
     assert await complete_with(sdk("async")) == "Hi"
 
 
 @openai_responses.mock()
-def test_decorated_without_the_argument():
-    assert complete("Hi")
+def test_decorated_function_without_the_argument_is_mocked():
+    assert complete("Hi") == openai_responses._DEFAULT_TEXT
 
 
 @openai_responses.mock(base_url="https://a.test/v1")
-def test_decorated_with_keyword_only_argument(tmp_path, *, openai_mock):
+def test_decorated_function_may_take_the_mock_as_keyword_only_argument(tmp_path, *, openai_mock):
     assert tmp_path.exists()
     assert "https://a.test/v1" in repr(openai_mock)
 
@@ -22020,18 +22959,20 @@ def test_parametrized_cases_get_separate_mocks(number, openai_mock, client, tmp_
     assert complete("Hi") == str(number)
 
 
-class TestMethods:
+class TestDecoratedMethods:
     @openai_responses.mock()
-    def test_decorated_methods(self, openai_mock):
-        assert isinstance(self, TestMethods)
-        assert complete("Hi")
+    def test_decorated_method_gets_itself_and_a_mock(self, openai_mock):
+        assert isinstance(self, TestDecoratedMethods)
+        assert complete("Hi") == openai_responses._DEFAULT_TEXT
+        assert len(openai_mock.requests) == 1
 
     @openai_responses.mock
-    async def test_decorated_coroutine_methods(self, openai_mock):
-        assert await complete_with(sdk("async"))
+    async def test_decorated_coroutine_method_gets_a_mock(self, openai_mock):
+        assert await complete_with(sdk("async")) == openai_responses._DEFAULT_TEXT
+        assert len(openai_mock.requests) == 1
 
 
-def test_decorated_test_cases_run_under_unittest():
+def test_decorated_methods_run_under_unittest():
     class Cases(unittest.TestCase):
         @openai_responses.mock(strict=True)
         def test_plain(self, openai_mock):
@@ -22042,22 +22983,36 @@ def test_decorated_test_cases_run_under_unittest():
         def test_keyword_only(self, *, openai_mock):
             self.assertEqual(openai_mock.requests, [])
 
+    result = run_test_case(Cases)
+    assert result.testsRun == 2
+    assert result.failures == []
+    assert result.errors == []
+
+
+def test_decorated_method_reports_its_exception_under_unittest():
+    class Cases(unittest.TestCase):
         @openai_responses.mock()
         def test_failing(self, openai_mock):
             openai_mock.nothing  # noqa: B018
 
-    class AsyncCases(unittest.IsolatedAsyncioTestCase):
+    result = run_test_case(Cases)
+    assert result.failures == []
+    ((test, traceback),) = result.errors
+    assert str(test).startswith("test_failing ")
+    assert "openai_mock has no 'nothing'" in traceback
+
+
+def test_decorated_coroutine_method_runs_under_unittest():
+    class Cases(unittest.IsolatedAsyncioTestCase):
         @openai_responses.mock()
         async def test_coroutine(self, openai_mock):
             self.assertTrue(await complete_with(sdk("async")))
             self.assertEqual(len(openai_mock.requests), 1)
 
-    result = unittest.TestResult()
-    for case in (Cases, AsyncCases):
-        unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
-    assert result.testsRun == 4
-    assert not result.failures
-    assert [str(test).split()[0] for test, _ in result.errors] == ["test_failing"]
+    result = run_test_case(Cases)
+    assert result.testsRun == 1
+    assert result.failures == []
+    assert result.errors == []
 
 
 def generator_function():
@@ -22109,25 +23064,37 @@ def test_decorated_classes_decorate_static_and_class_methods():
     assert isinstance(Decorated().test_class()[1], OpenAIMock)
 
 
-def test_decorated_functions_can_be_called_directly():
+def test_decorated_function_can_be_called_directly():
     @openai_responses.mock()
-    def plain(prefix, openai_mock, *, suffix="!"):
+    def suffixed(prefix, openai_mock, *, suffix="!"):
         """Says something."""
         openai_mock.chat.completions.create.response = f"{prefix}{suffix}"
         return complete("Hi")
 
+    assert suffixed("Hi") == "Hi!"
+    assert suffixed("Ho", suffix="?") == "Ho?"
+    assert suffixed.__doc__ == "Says something."
+
+
+def test_decorated_function_uses_the_mock_that_a_direct_call_passes():
+    @openai_responses.mock()
+    def chat_text(openai_mock):
+        openai_mock.chat.completions.create.response = "Hi!"
+        return complete("Hi")
+
+    with OpenAIMock() as own_mock:
+        assert chat_text(openai_mock=own_mock) == "Hi!"
+        assert len(own_mock.requests) == 1
+
+
+def test_decorated_coroutine_function_can_be_called_directly():
     @openai_responses.mock
-    async def coroutine(openai_mock):
+    async def chat_text(openai_mock):
+        openai_mock.chat.completions.create.response = "Hi!"
         return await complete_with(sdk("async"))
 
-    assert plain("Hi") == "Hi!"
-    assert plain("Ho", suffix="?") == "Ho?"
-    assert plain.__doc__ == "Says something."
-    assert inspect.iscoroutinefunction(coroutine)
-    assert asyncio.run(coroutine())
-    with OpenAIMock() as own_mock:
-        assert plain("Hi", openai_mock=own_mock) == "Hi!"
-        assert len(own_mock.requests) == 1
+    assert inspect.iscoroutinefunction(chat_text)
+    assert asyncio.run(chat_text()) == "Hi!"
 
 
 # ======================================================================================================================
@@ -22135,32 +23102,63 @@ def test_decorated_functions_can_be_called_directly():
 # ======================================================================================================================
 
 
+@pytest.mark.parametrize("secret", ["whsec_" + base64.b64encode(b"secret").decode(), "plain"], ids=["base64", "plain"])
 @pytest.mark.parametrize("name", sorted(openai_responses._webhook_events()))
-def test_webhooks_of_every_type_are_verified_and_parsed(client, name):
-    for secret in ("whsec_" + base64.b64encode(b"secret").decode(), "plain"):
-        delivery = openai_responses.webhook(name, secret=secret)
-        event = client.webhooks.unwrap(delivery.body, delivery.headers, secret=secret)
-        assert (event.type, event.object) == (name, "event")
-        assert event.id.startswith("evt_")
+def test_webhook_of_every_type_is_verified_and_parsed(client, name, secret):
+    delivery = openai_responses.webhook(name, secret=secret)
+    event = client.webhooks.unwrap(delivery.body, delivery.headers, secret=secret)
+    assert event.type == name
+    assert event.object == "event"
+    assert event.id.startswith("evt_")
 
 
-def test_webhooks_contain_the_set_data_and_are_rejected_if_modified(client):
+def test_webhook_has_the_headers_of_the_service():
+    delivery = openai_responses.webhook("response.completed", secret="plain")
+    assert delivery.headers.keys() == {"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert delivery.headers["content-type"] == "application/json"
+    assert delivery.headers["webhook-id"] == json.loads(delivery.body)["id"]
+    assert delivery.headers["webhook-signature"].startswith("v1,")
+
+
+def test_webhook_has_the_set_data(client):
     delivery = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
     assert client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain").data.id == "resp_1"
-    invalid = delivery.body + " ", delivery.headers
-    with pytest.raises(
-        openai.InvalidWebhookSignatureError, match="The given webhook signature does not match the expected signature"
-    ):
-        client.webhooks.unwrap(*invalid, secret="plain")
-    assert delivery != openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+
+
+def test_modified_webhook_is_rejected(client):
+    delivery = openai_responses.webhook("response.completed", secret="plain")
+    with pytest.raises(openai.InvalidWebhookSignatureError, match="does not match the expected signature"):
+        client.webhooks.unwrap(delivery.body + " ", delivery.headers, secret="plain")
+
+
+def test_webhook_signed_with_another_secret_is_rejected(client):
+    delivery = openai_responses.webhook("response.completed", secret="other")
+    with pytest.raises(openai.InvalidWebhookSignatureError, match="does not match the expected signature"):
+        client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain")
+
+
+def test_webhook_is_a_new_event_each_time():
+    first = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    second = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
+    assert first.headers["webhook-id"] != second.headers["webhook-id"]
+    assert json.loads(first.body)["id"] != json.loads(second.body)["id"]
+
+
+def test_webhook_of_an_unknown_type_raises():
     with pytest.raises(ValueError, match=r"Closest: 'response\.completed'"):
         openai_responses.webhook("response.complete", secret="x")
+
+
+def test_webhook_with_invalid_data_raises():
     with pytest.raises(ValueError, match=r"\.data\.id is 5; expected str"):
         openai_responses.webhook("response.completed", {"id": 5}, secret="x")
-    for secret in ("", None, "whsec_", "whsec_no64x"):
-        with pytest.raises(ValueError, match='expected a string, or "whsec_" followed by base64') as raised:
-            openai_responses.webhook("response.completed", secret=secret)
-        assert repr(secret) not in str(raised.value)
+
+
+@pytest.mark.parametrize("secret", ["", None, "whsec_", "whsec_no64x"])
+def test_webhook_with_an_invalid_secret_raises_without_the_secret(secret):
+    with pytest.raises(ValueError, match='expected a string, or "whsec_" followed by base64') as raised:
+        openai_responses.webhook("response.completed", secret=secret)
+    assert repr(secret) not in str(raised.value)
 
 
 # ======================================================================================================================
@@ -22411,135 +23409,171 @@ def test_merger_rejects_an_invalid_partial():
 # ======================================================================================================================
 
 
-SUITE = """
+SUITE_HELPERS = """
     import unittest
     import httpx, openai, openai_responses, pytest
 
-    seen = []
-
-    def say(text="Hi", client=None):
-        client, messages = client or openai.OpenAI(api_key="sk-fake"), [{"role": "user", "content": text}]
+    def chat_text(text="Hi", client=None):
+        client = client or openai.OpenAI(api_key="sk-fake")
+        messages = [{"role": "user", "content": text}]
         return client.chat.completions.create(model="m", messages=messages).choices[0].message.content
 
-    async def say_async(client=None):
-        client, messages = client or openai.AsyncOpenAI(api_key="sk-fake"), [{"role": "user", "content": "Hi"}]
-        return (await client.chat.completions.create(model="m", messages=messages)).choices[0].message.content
+    async def chat_text_async(client=None):
+        client = client or openai.AsyncOpenAI(api_key="sk-fake")
+        messages = [{"role": "user", "content": "Hi"}]
+        completion = await client.chat.completions.create(model="m", messages=messages)
+        return completion.choices[0].message.content
 """
 
-WITH_FIXTURES = """
+
+def with_helpers(*parts):
+    """Return the code of a test module that has functions to call the SDK."""
+    return "\n\n".join(inspect.cleandoc(part) for part in (SUITE_HELPERS, *parts))
+
+
+# ---- the fixture and the decorator -----------------------------------------------------------------------------------
+
+
+SHARED_MOCK_SUITE = """
     @pytest.fixture
     def prepared(openai_mock):
         openai_mock.chat.completions.create.response = "prepared"
         return openai_mock
+
     @openai_responses.mock(strict=True)
-    def test_same_object(prepared, openai_mock, request):
-        assert prepared is openai_mock is request.getfixturevalue("openai_mock")
-        assert say() == "prepared" and httpx.get("https://api.openai.com/v1/models").status_code == 401  # strict
+    def test_decorator_and_fixtures_have_the_same_mock(prepared, openai_mock, request):
+        assert prepared is openai_mock
+        assert request.getfixturevalue("openai_mock") is openai_mock
+        assert chat_text() == "prepared"
+
+    @openai_responses.mock(strict=True)
+    def test_fixture_has_the_settings_of_the_decorator(openai_mock):
+        response = httpx.get("https://api.openai.com/v1/models")  # strict mode rejects a request without a key
+        assert response.status_code == 401
+
     @openai_responses.mock()
-    def test_fixture_alone_sees_the_decorators(prepared):
-        assert say() == "prepared" and prepared.requests
-    def test_fixture_is_active_on_its_own(openai_mock):
+    def test_decorated_test_may_take_another_fixture_only(prepared):
+        assert chat_text() == "prepared"
+        assert len(prepared.requests) == 1
+
+    def test_fixture_is_active_without_a_decorator(openai_mock):
         openai_mock.chat.completions.create.response = "alone"
-        assert say() == "alone"
-    @pytest.mark.parametrize("number", range(3))
-    @openai_responses.mock()
-    def test_every_case_gets_a_new_one(number, openai_mock):
-        assert all(openai_mock is not other for other in seen) and not openai_mock.requests
-        seen.append(openai_mock)
-        say()
-    @openai_responses.mock()
-    @pytest.mark.parametrize("number", range(2))
-    def test_marks_below_the_decorator_count(number, openai_mock):
-        assert say()
-    @pytest.mark.parametrize("text", ["a", "b"])
-    @openai_responses.mock()
-    def test_after_a_failure_it_begins_anew(text, openai_mock):
-        assert openai_mock.chat.completions.create.response is None
-        openai_mock.chat.completions.create.response = text
-        assert say() == "b"
+        assert chat_text() == "alone"
+
     class TestMethods:
         @openai_responses.mock()
-        def test_method(self, prepared, *, openai_mock):
+        def test_decorated_method(self, prepared, *, openai_mock):
             assert prepared is openai_mock
-    @openai_responses.mock(assert_all_used=True)
-    def test_unused_steps(openai_mock):
-        openai_mock.responses.create.response = ["never"]
+"""
+
+
+def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
+    run_suite(with_helpers(SHARED_MOCK_SUITE)).assert_outcomes(passed=5)
+
+
+NEW_MOCK_SUITE = """
+    earlier_mocks = []
+
+    @pytest.mark.parametrize("number", range(3))
+    @openai_responses.mock()
+    def test_mark_above_the_decorator(number, openai_mock):
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert chat_text() == "This is a mock response."
+
+    @openai_responses.mock()
+    @pytest.mark.parametrize("number", range(2))
+    def test_mark_below_the_decorator(number, openai_mock):
+        assert openai_mock.requests == []
+        assert chat_text() == "This is a mock response."
+"""
+
+
+def test_each_case_of_a_decorated_test_gets_a_new_mock(run_suite):
+    run_suite(with_helpers(NEW_MOCK_SUITE)).assert_outcomes(passed=5)
+
+
+def test_decorated_test_gets_a_new_mock_after_a_failure(run_suite):
+    suite = """
+        @pytest.mark.parametrize("text", ["a", "b"])
+        @openai_responses.mock()
+        def test_response(text, openai_mock):
+            assert openai_mock.chat.completions.create.response is None
+            openai_mock.chat.completions.create.response = text
+            assert chat_text() == "b"
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *test_response?a? - AssertionError: assert 'a' == 'b'"])
+
+
+def test_assert_all_used_of_the_decorator_fails_a_test_with_unused_steps(run_suite):
+    suite = """
+        @openai_responses.mock(assert_all_used=True)
+        def test_unused_step(openai_mock):
+            openai_mock.responses.create.response = ["never"]
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+def test_direct_call_of_a_decorated_test_does_not_reuse_the_mock_of_its_run(run_suite):
+    suite = """
+        @openai_responses.mock()
+        def test_decorated(openai_mock):
+            assert openai_mock.requests == []
+            assert chat_text() == "This is a mock response."
+
+        def test_direct_call():
+            test_decorated()
+    """
+    run_suite(with_helpers(suite)).assert_outcomes(passed=2)
+
+
+UNITTEST_SUITE = """
     class TestCases(unittest.TestCase):
         def setUp(self):
             self.started = openai_responses.OpenAIMock().start()
             self.addCleanup(self.started.stop)
             self.started.chat.completions.create.response = "setUp"
-        def test_without(self):
-            assert say() == "setUp"
+
+        def test_plain(self):
+            assert chat_text() == "setUp"
+
         @openai_responses.mock()
-        def test_decorated_within(self, openai_mock):
+        def test_decorated(self, openai_mock):
             openai_mock.chat.completions.create.response = "decorator"
-            assert say() == "decorator" and not self.started.requests
-    def test_never_leaves():
-        seen.append(openai_responses.OpenAIMock().start())
-        assert say()
+            assert chat_text() == "decorator"
+            assert self.started.requests == []
+"""
+
+
+def test_decorator_is_inside_the_mock_that_set_up_starts(run_suite):
+    run_suite(with_helpers(UNITTEST_SUITE)).assert_outcomes(passed=2)
+
+
+UNSTOPPED_SUITE = """
+    unstopped_mocks = []
+
+    def test_mock_is_not_stopped():
+        unstopped_mocks.append(openai_responses.OpenAIMock().start())
+        assert chat_text() == "This is a mock response."
+
     @openai_responses.mock()
-    def test_after_one_that_never_left(openai_mock):
+    def test_next(openai_mock):
+        (unstopped_mock,) = unstopped_mocks
         openai_mock.chat.completions.create.response = "next"
-        assert say() == "next" and len(seen[-1].requests) == 1
-        seen[-1].stop()
-"""
-
-WITHOUT_PLUGIN = """
-    @openai_responses.mock()
-    def test_decorated(openai_mock, tmp_path):
-        openai_mock.chat.completions.create.response = "Hi"
-        assert say() == "Hi" and tmp_path.exists()
-    @pytest.mark.parametrize("number", [1, 2])
-    @openai_responses.mock
-    def test_keyword_only(number, *, openai_mock):
-        assert not openai_mock.requests and say()
-    def test_the_fixture_is_gone(request):
-        with pytest.raises(pytest.FixtureLookupError):
-            request.getfixturevalue("openai_mock")
+        assert chat_text() == "next"
+        assert len(unstopped_mock.requests) == 1
+        unstopped_mock.stop()
 """
 
 
-def with_helpers(tests):
-    return inspect.cleandoc(SUITE) + "\n\n" + inspect.cleandoc(tests)
-
-
-def test_plugin_decorator_fixture_and_other_fixtures_share_one_mock(run_suite):
-    result = run_suite(with_helpers(WITH_FIXTURES))
-    assert result.parseoutcomes() == {"passed": 14, "failed": 2}
-    result.stdout.fnmatch_lines(["*test_after_a_failure_it_begins_anew?a?*"])
-    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
-
-
-MARKED = """
-    KEY = "sk-secret"
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    class TestMarked:
-        def test_class(self, openai_mock):
-            assert openai_mock._only_scripted and not openai_mock._strict
-
-        @pytest.mark.openai_mock(strict=True)
-        def test_nearest_mark(self, openai_mock):
-            assert openai_mock._strict and not openai_mock._only_scripted
-
-        @openai_responses.mock(strict=True)
-        def test_mark_and_decorator(self, openai_mock):
-            assert openai_mock._strict and openai_mock._only_scripted
-
-    def test_failing(openai_mock):
-        create = openai_mock.chat.completions.create
-        create.response, create.when("sun").response = "Hi", "sunny"
-        say("what?"), say("the sun")
-        openai.OpenAI(api_key=KEY).files.list()
-        assert False
-
-    def test_passing(openai_mock):
-        say("passes")
-
-    def test_asking_nothing(openai_mock):
-        assert False
-"""
+def test_decorated_test_is_not_answered_by_a_mock_that_an_earlier_test_left_active(run_suite):
+    run_suite(with_helpers(UNSTOPPED_SUITE)).assert_outcomes(passed=2)
 
 
 def test_nested_pytest_session_leaves_the_plugin_active(run_suite):
@@ -22552,323 +23586,28 @@ def test_nested_pytest_session_leaves_the_plugin_active(run_suite):
     assert [mark.args for mark in test.pytestmark] == [("openai_mock",)]
 
 
-def test_marks_configure_the_fixture_and_failures_show_requests(run_suite):
-    result = run_suite(with_helpers(MARKED), "--strict-markers")
-    result.assert_outcomes(passed=4, failed=2)
-    text = result.stdout.str()
-    assert text.count("OpenAI requests") == 1
-    assert "sk-secret" not in text
-    assert "'passes'" not in text
-    result.stdout.re_match_lines(
-        [
-            r"chat\.completions\.create 200 .*'what\?', answered by chat\.completions\.create, [\d.]+ ms",
-            r"chat\.completions\.create 200 .*'the sun', answered by chat\.completions\.create\.when\('sun'\), .*",
-            r"files\.list 200, default answer, [\d.]+ ms",
-        ],
-        consecutive=True,
-    )
+WITHOUT_PLUGIN_SUITE = """
+    @openai_responses.mock()
+    def test_decorated(openai_mock, tmp_path):
+        openai_mock.chat.completions.create.response = "Hi"
+        assert chat_text() == "Hi"
+        assert tmp_path.exists()
 
+    @pytest.mark.parametrize("number", [1, 2])
+    @openai_responses.mock
+    def test_keyword_only(number, *, openai_mock):
+        assert openai_mock.requests == []
+        assert chat_text() == "This is a mock response."
 
-MARKED_ALONE = """
-    def is_active():
-        return bool(openai_responses._active_routers())
-
-    @pytest.fixture(autouse=True)
-    def around(request):
-        marked = bool(request.node.get_closest_marker("openai_mock"))
-        assert is_active() == marked
-        if marked:
-            openai.OpenAI(api_key="sk-fake").models.list()
-        yield
-        assert is_active() == marked
-
-    @pytest.fixture
-    def answer():
-        return say()
-
-    def test_without_a_mark():
-        assert not is_active()
-
-    @pytest.mark.openai_mock
-    def test_bare():
-        assert say()
-
-    @pytest.mark.openai_mock(strict=True)
-    def test_settings():
-        with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
-            openai.OpenAI(api_key="sk-fake").embeddings.create(model="m", input="Hi", extra_body={"inptu": 1})
-
-    @pytest.mark.openai_mock()
-    def test_fixtures_are_answered(answer):
-        assert answer
-
-    @pytest.mark.openai_mock()
-    def test_fixtures_are_answered_with_the_fixture_as_argument(answer, openai_mock):
-        assert answer and openai_mock.requests[0].endpoint == "models.list"
-
-    @pytest.mark.openai_mock()
-    @pytest.mark.parametrize("number", range(2))
-    def test_parameters(number):
-        assert say()
-
-    @pytest.mark.openai_mock()
-    async def test_asynchronous():
-        assert await say_async()
-
-    @pytest.mark.openai_mock()
-    class TestClass:
-        def test_method(self):
-            assert say()
-
-        def test_fixture_is_the_same(self, request):
-            openai_mock = request.getfixturevalue("openai_mock")
-            say()
-            assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    class TestUnittest(unittest.TestCase):
-        def setUp(self):
-            openai.OpenAI(api_key="sk-fake").files.list()
-
-        def test_method(self):
-            with self.assertRaisesRegex(AssertionError, "only_scripted"):
-                say()
+    def test_there_is_no_fixture(request):
+        with pytest.raises(pytest.FixtureLookupError):
+            request.getfixturevalue("openai_mock")
 """
-
-
-def test_mark_requests_the_fixture(run_suite):
-    options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
-    run_suite(with_helpers(MARKED_ALONE), *options).assert_outcomes(passed=11)
-
-
-def test_mark_with_a_positional_argument_is_an_error(run_suite):
-    suite = """
-        @pytest.mark.openai_mock("strict")
-        def test_marked(openai_mock):
-            pass
-    """
-    result = run_suite(with_helpers(suite))
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
-
-
-MARKED_SERVER = """
-    @pytest.mark.openai_mock(only_scripted=True)
-    def test_server(openai_server):
-        assert openai_server.mock._only_scripted and not openai_responses._active_routers()
-"""
-
-
-def test_mark_on_a_server_test_starts_only_the_server_mock(run_suite):
-    run_suite(with_helpers(MARKED_SERVER)).assert_outcomes(passed=1)
 
 
 def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
-    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this one has it
-    run_suite(with_helpers(WITHOUT_PLUGIN), "-p", "no:openai_responses").assert_outcomes(passed=4)
-
-
-MISTAKES = """
-    import asyncio, re, threading
-
-    def fallback(text="Hi", **options):
-        try:
-            return say(text, openai.OpenAI(api_key="sk-fake", **options))
-        except Exception:
-            return "fallback"
-
-    class AppError(Exception):
-        pass
-
-    def wrapped():
-        try:
-            say()
-        except Exception as error:
-            raise AppError from error
-
-    def bug(request):
-        return {}["missing"]
-
-    async def async_bug(request):
-        return {}["missing"]
-
-    def down(request):
-        raise RuntimeError("down")
-
-    @pytest.fixture
-    def own_mock():
-        with openai_responses.OpenAIMock(only_scripted=True) as own_mock:
-            yield own_mock
-
-    @pytest.mark.parametrize("response", [[], bug, async_bug], ids=["list", "callable", "async_callable"])
-    def test_fails_response(openai_mock, response):
-        openai_mock.chat.completions.create.response = response
-        assert fallback() == "fallback"
-
-    @pytest.mark.openai_mock(only_scripted=True)
-    def test_fails_only_scripted():
-        assert fallback() == "fallback"
-
-    @openai_responses.mock(strict=True)
-    def test_fails_no_rule(openai_mock):
-        openai_mock.chat.completions.create.when("weather").response = "Sunny."
-        assert fallback() == "fallback"
-
-    def test_fails_foreign_host(openai_mock):
-        assert fallback(base_url="https://foreign.test/v1") == "fallback"
-
-    def test_fails_context_manager():
-        with openai_responses.OpenAIMock(only_scripted=True):
-            assert fallback() == "fallback"
-
-    def test_fails_mock_of_another_fixture(own_mock):
-        assert fallback() == "fallback"
-
-    def test_fails_thread(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        thread = threading.Thread(target=fallback)
-        thread.start()
-        thread.join()
-
-    def test_fails_cause_of_an_expected_error(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AppError):
-            wrapped()
-
-    async def fallback_async():
-        try:
-            await say_async()
-        except Exception:
-            return "fallback"
-
-    def test_fails_async_client(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert asyncio.run(fallback_async()) == "fallback"
-
-    def test_fails_with_itself_only(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        say()
-
-    def test_fails_with_another_error(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "Hi"
-
-    def test_passes_expected(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AssertionError, match="0 steps"):
-            say()
-        assert openai_mock.mistakes == []
-
-    def test_passes_expected_after_equal_ones(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "fallback"
-        with pytest.raises(AssertionError, match="0 steps"):
-            say()
-
-    class TestPasses(unittest.TestCase):
-        @openai_responses.mock()
-        def test_passes_assert_raises(self, openai_mock):
-            openai_mock.chat.completions.create.response = []
-            with self.assertRaises(AssertionError):
-                say()
-
-    def test_passes_cleared(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        assert fallback() == "fallback"
-        (mistake,) = openai_mock.mistakes
-        assert mistake.request == "POST /v1/chat/completions"
-        assert isinstance(mistake.error, AssertionError)
-        openai_mock.mistakes.clear()
-
-    FAULTS = [down, RuntimeError("down"), httpx.ConnectError("down"), openai_responses.error(400)]
-
-    @pytest.mark.parametrize("response", FAULTS)
-    def test_passes_set_by_the_test(openai_mock, response):
-        openai_mock.chat.completions.create.response = response
-        assert fallback(max_retries=0) == "fallback"
-        assert openai_mock.mistakes == []
-
-    @pytest.mark.parametrize("side_effect", [RuntimeError("down"), KeyError("set"), down])
-    def test_passes_route_of_the_test(openai_mock, side_effect):
-        openai_mock.router.post(url__regex=".*").mock(side_effect=side_effect)
-        assert fallback(max_retries=0) == "fallback"
-
-    def test_fails_bug_in_a_route_of_the_test(openai_mock):
-        openai_mock.router.post(url__regex=".*").mock(side_effect=bug)
-        assert fallback(max_retries=0) == "fallback"
-
-    def test_fails_expected_error_around_the_mock():
-        with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
-            wrapped()
-
-    def test_passes_expected_mistake_around_the_mock():
-        with pytest.raises(AssertionError, match="only_scripted"), openai_responses.OpenAIMock(only_scripted=True):
-            say()
-
-    def test_passes_first_of_equal_ones(openai_mock):
-        openai_mock.chat.completions.create.response = []
-        with pytest.raises(AssertionError) as raised:
-            say()
-        with pytest.raises(AssertionError, match="0 steps"):
-            try:
-                say()
-            except AssertionError as first:
-                fallback()
-                raise first
-
-    class NoGroup(Exception):
-        exceptions = None
-
-    def test_passes_exception_that_looks_like_a_group(openai_mock):
-        with pytest.raises(NoGroup):
-            raise NoGroup
-
-    class TestStarted(unittest.TestCase):
-        def setUp(self):
-            self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
-            self.addCleanup(self.openai_mock.stop)
-
-        def test_fails_once(self):
-            say()
-"""
-
-
-@pytest.fixture
-def mistakes_report(run_suite):
-    return run_suite(with_helpers(MISTAKES), "-rA")
-
-
-def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
-    lines = mistakes_report.outlines
-    outcomes = {
-        line.split("::", 1)[1].split(" ")[0]: line.split(" ")[0] for line in lines if re.match("PASSED|FAILED", line)
-    }
-    assert len(outcomes) == 30
-    for name, outcome in outcomes.items():
-        assert outcome == ("FAILED" if "test_fails" in name else "PASSED"), name
-    assert mistakes_report.parseoutcomes() == {"failed": 16, "passed": 14}  # no errors at teardown
-
-
-def test_report_names_mistakes_once(mistakes_report):
-    mistakes_report.stdout.fnmatch_lines(["*POST /v1/chat/completions (test_it.py:*): KeyError: 'missing'*"])
-    mistakes_report.stdout.fnmatch_lines(
-        ["*If they were intended, call openai_mock.mistakes.clear() at the end of the test."]
-    )
-    report = mistakes_report.stdout.str()
-    itself = report.partition("_ test_fails_with_itself_only _")[2].partition("_ test_fails_with_another_error _")
-    assert "mistakes" not in itself[0]
-    mistakes_report.stdout.fnmatch_lines(["*OpenAI mistakes that the application caught*"])
-    assert "_base_client.py" not in report
-    assert "raised AssertionError" in report
-
-
-def test_full_trace_shows_the_frames_of_the_client(run_suite):
-    suite = """
-        def test_bug(openai_mock):
-            openai_mock.chat.completions.create.response = []
-            say()
-    """
-    assert "_base_client.py" in run_suite(with_helpers(suite), "--full-trace").stdout.str()
+    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this session has the plugin
+    run_suite(with_helpers(WITHOUT_PLUGIN_SUITE), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 
 def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):
@@ -22885,6 +23624,459 @@ def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):
     assert run_suite(suite, apart=True).parseoutcomes() == {"passed": 2}
 
 
+# ---- the mark --------------------------------------------------------------------------------------------------------
+
+
+MARK_SETTINGS_SUITE = """
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestMarked:
+        def test_mark_of_the_class(self, openai_mock):
+            assert openai_mock._only_scripted
+            assert not openai_mock._strict
+
+        @pytest.mark.openai_mock(strict=True)
+        def test_nearest_mark(self, openai_mock):
+            assert openai_mock._strict
+            assert not openai_mock._only_scripted
+
+        @openai_responses.mock(strict=True)
+        def test_mark_and_decorator(self, openai_mock):
+            assert openai_mock._strict
+            assert openai_mock._only_scripted
+
+        @pytest.mark.openai_mock(base_url="https://mark.test/v1")
+        @openai_responses.mock(base_url="https://decorator.test/v1")
+        def test_decorator_overrides_the_mark(self, openai_mock):
+            assert repr(openai_mock) == "<OpenAIMock at https://decorator.test/v1>"
+"""
+
+
+def test_mark_has_the_settings_of_the_fixture(run_suite):
+    run_suite(with_helpers(MARK_SETTINGS_SUITE), "--strict-markers").assert_outcomes(passed=4)
+
+
+MARK_ONLY_SUITE = """
+    def is_active():
+        return bool(openai_responses._active_routers())
+
+    @pytest.fixture(autouse=True)
+    def check_that_marked_tests_are_mocked(request):
+        marked = request.node.get_closest_marker("openai_mock") is not None
+        assert is_active() == marked
+        if marked:
+            openai.OpenAI(api_key="sk-fake").models.list()
+        yield
+        assert is_active() == marked
+
+    @pytest.fixture
+    def answer():
+        return chat_text()
+
+    def test_without_a_mark():
+        assert not is_active()
+
+    @pytest.mark.openai_mock
+    def test_mark_without_parentheses():
+        assert chat_text() == "This is a mock response."
+
+    @pytest.mark.openai_mock(strict=True)
+    def test_mark_with_settings():
+        with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
+            openai.OpenAI(api_key="sk-fake").embeddings.create(model="m", input="Hi", extra_body={"inptu": 1})
+
+    @pytest.mark.openai_mock()
+    def test_calls_of_fixtures_are_answered(answer):
+        assert answer == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    def test_calls_of_fixtures_are_recorded(answer, openai_mock):
+        assert answer == "This is a mock response."
+        assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
+
+    @pytest.mark.openai_mock()
+    @pytest.mark.parametrize("number", range(2))
+    def test_parametrized(number):
+        assert chat_text() == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    async def test_asynchronous():
+        assert await chat_text_async() == "This is a mock response."
+
+    @pytest.mark.openai_mock()
+    class TestClass:
+        def test_method(self):
+            assert chat_text() == "This is a mock response."
+
+        def test_fixture_is_the_same_mock(self, request):
+            openai_mock = request.getfixturevalue("openai_mock")
+            chat_text()
+            assert [record.endpoint for record in openai_mock.requests] == ["models.list", "chat.completions.create"]
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    class TestUnittest(unittest.TestCase):
+        def setUp(self):
+            openai.OpenAI(api_key="sk-fake").files.list()
+
+        def test_method(self):
+            with self.assertRaisesRegex(AssertionError, "only_scripted"):
+                chat_text()
+"""
+
+
+def test_mark_starts_a_mock_for_tests_without_the_fixture(run_suite):
+    options = ("--strict-markers", "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
+    run_suite(with_helpers(MARK_ONLY_SUITE), *options).assert_outcomes(passed=11)
+
+
+def test_mark_with_a_positional_argument_is_an_error(run_suite):
+    suite = """
+        @pytest.mark.openai_mock("strict")
+        def test_marked(openai_mock):
+            pass
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
+
+
+@requires_uvicorn
+def test_mark_on_a_server_test_starts_only_the_mock_of_the_server(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(only_scripted=True)
+        def test_server(openai_server):
+            assert openai_server.mock._only_scripted
+            assert not openai_responses._active_routers()
+    """
+    run_suite(with_helpers(suite)).assert_outcomes(passed=1)
+
+
+@requires_uvicorn
+def test_assert_all_used_of_the_mark_checks_the_mock_of_the_server(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(assert_all_used=True)
+        def test_unused_step(openai_server):
+            openai_server.mock.responses.create.response = ["never"]
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+# ---- reports of failed tests -----------------------------------------------------------------------------------------
+
+
+MISTAKE_SUITE = """
+    def test_mistake(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        chat_text()
+"""
+
+
+def test_report_of_a_failed_test_lists_its_requests(run_suite):
+    suite = """
+        API_KEY = "sk-secret"
+
+        def test_failing(openai_mock):
+            create = openai_mock.chat.completions.create
+            create.response = [openai_responses.error(429), "Hi"]
+            create.when("sun").response = "sunny"
+            chat_text("what?")
+            chat_text("the sun")
+            openai.OpenAI(api_key=API_KEY).files.list()
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            r"-+ OpenAI requests -+",
+            r"chat\.completions\.create 429 .*'what\?', answered by chat\.completions\.create, [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'what\?', retry 1, answered by chat\.completions\.create, [\d.]+ ms",
+            r"chat\.completions\.create 200 .*'the sun', answered by chat\.completions\.create\.when\('sun'\), .*",
+            r"files\.list 200, default answer, [\d.]+ ms",
+        ],
+        consecutive=True,
+    )
+    assert "sk-secret" not in result.stdout.str()
+
+
+def test_report_shows_the_last_input_of_a_request(run_suite):
+    suite = """
+        def test_failing(openai_mock):
+            messages = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+            openai.OpenAI(api_key="sk-fake").chat.completions.create(model="m", messages=messages)
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines([r"chat\.completions\.create 200 m 'two', default answer, [\d.]+ ms"])
+
+
+def test_report_of_a_request_that_raised_names_no_answer(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(only_scripted=True)
+        def test_mistake():
+            chat_text()
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines([r"chat\.completions\.create raised AssertionError m 'Hi', [\d.]+ ms"])
+
+
+def test_report_does_not_list_requests_of_passed_tests_and_of_tests_without_a_request(run_suite):
+    suite = """
+        def test_passing(openai_mock):
+            chat_text("passes")
+
+        def test_without_a_request(openai_mock):
+            assert False
+    """
+    result = run_suite(with_helpers(suite), "-rA")
+    result.assert_outcomes(passed=1, failed=1)
+    assert "OpenAI requests" not in result.stdout.str()
+    assert "'passes'" not in result.stdout.str()
+
+
+def test_traceback_of_a_mistake_hides_the_frames_of_the_client(run_suite):
+    result = run_suite(with_helpers(MISTAKE_SUITE))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*was called once, but its .response has 0 steps*"])
+    assert "_base_client.py" not in result.stdout.str()
+
+
+def test_full_trace_shows_the_frames_of_the_client(run_suite):
+    result = run_suite(with_helpers(MISTAKE_SUITE), "--full-trace")
+    result.assert_outcomes(failed=1)
+    assert "_base_client.py" in result.stdout.str()
+
+
+# ---- mistakes that the application caught ----------------------------------------------------------------------------
+
+
+MISTAKE_HELPERS = """
+    import asyncio, re, threading
+
+    def chat_text_or_fallback(text="Hi", **options):
+        try:
+            return chat_text(text, openai.OpenAI(api_key="sk-fake", **options))
+        except Exception:
+            return "fallback"
+
+    async def chat_text_or_fallback_async():
+        try:
+            return await chat_text_async()
+        except Exception:
+            return "fallback"
+
+    class AppError(Exception):
+        pass
+
+    def raise_app_error():
+        try:
+            chat_text()
+        except Exception as error:
+            raise AppError from error
+
+    def bug(request):
+        return {}["missing"]
+
+    async def async_bug(request):
+        return {}["missing"]
+
+    def down(request):
+        raise RuntimeError("down")
+"""
+
+FAILING_MISTAKES_SUITE = """
+    @pytest.fixture
+    def own_mock():
+        with openai_responses.OpenAIMock(only_scripted=True) as own_mock:
+            yield own_mock
+
+    @pytest.mark.parametrize("response", [[], bug, async_bug], ids=["list", "callable", "async_callable"])
+    def test_response(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert chat_text_or_fallback() == "fallback"
+
+    @pytest.mark.openai_mock(only_scripted=True)
+    def test_only_scripted():
+        assert chat_text_or_fallback() == "fallback"
+
+    @openai_responses.mock(strict=True)
+    def test_no_rule(openai_mock):
+        openai_mock.chat.completions.create.when("weather").response = "Sunny."
+        assert chat_text_or_fallback() == "fallback"
+
+    def test_foreign_host(openai_mock):
+        assert chat_text_or_fallback(base_url="https://foreign.test/v1") == "fallback"
+
+    def test_context_manager():
+        with openai_responses.OpenAIMock(only_scripted=True):
+            assert chat_text_or_fallback() == "fallback"
+
+    def test_mock_of_another_fixture(own_mock):
+        assert chat_text_or_fallback() == "fallback"
+
+    def test_thread(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        thread = threading.Thread(target=chat_text_or_fallback)
+        thread.start()
+        thread.join()
+
+    def test_cause_of_an_expected_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AppError):
+            raise_app_error()
+
+    def test_async_client(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert asyncio.run(chat_text_or_fallback_async()) == "fallback"
+
+    def test_mistake_that_nothing_caught(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        chat_text()
+
+    def test_another_error(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "Hi"
+
+    def test_bug_in_a_route_of_the_test(openai_mock):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=bug)
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+
+    def test_expected_error_around_the_mock():
+        with pytest.raises(AppError), openai_responses.OpenAIMock(only_scripted=True):
+            raise_app_error()
+
+    def test_expected_mistake_of_another_type(openai_mock):
+        openai_mock.chat.completions.create.response = [bug]
+        assert chat_text_or_fallback() == "fallback"
+        with pytest.raises(AssertionError, match="has 1 step"):
+            chat_text()
+
+    class TestStarted(unittest.TestCase):
+        def setUp(self):
+            self.openai_mock = openai_responses.OpenAIMock(only_scripted=True).start()
+            self.addCleanup(self.openai_mock.stop)
+
+        def test_mistake_that_nothing_caught(self):
+            chat_text()
+"""
+
+PASSING_MISTAKES_SUITE = """
+    def test_expected(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError, match="0 steps"):
+            chat_text()
+        assert openai_mock.mistakes == []
+
+    def test_expected_after_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "fallback"
+        with pytest.raises(AssertionError, match="0 steps"):
+            chat_text()
+
+    def test_first_of_equal_ones(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        with pytest.raises(AssertionError) as raised:
+            chat_text()
+        with pytest.raises(AssertionError, match="0 steps"):
+            try:
+                chat_text()
+            except AssertionError as first:
+                chat_text_or_fallback()
+                raise first
+
+    class TestUnittest(unittest.TestCase):
+        @openai_responses.mock()
+        def test_assert_raises(self, openai_mock):
+            openai_mock.chat.completions.create.response = []
+            with self.assertRaises(AssertionError):
+                chat_text()
+
+    def test_cleared(openai_mock):
+        openai_mock.chat.completions.create.response = []
+        assert chat_text_or_fallback() == "fallback"
+        (mistake,) = openai_mock.mistakes
+        assert mistake.request == "POST /v1/chat/completions"
+        assert isinstance(mistake.error, AssertionError)
+        openai_mock.mistakes.clear()
+
+    FAULTS = [down, RuntimeError("down"), httpx.ConnectError("down"), openai_responses.error(400)]
+
+    @pytest.mark.parametrize("response", FAULTS)
+    def test_fault_that_the_test_sets(openai_mock, response):
+        openai_mock.chat.completions.create.response = response
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+        assert openai_mock.mistakes == []
+
+    @pytest.mark.parametrize("side_effect", [RuntimeError("down"), KeyError("set"), down])
+    def test_fault_of_a_route_of_the_test(openai_mock, side_effect):
+        openai_mock.router.post(url__regex=".*").mock(side_effect=side_effect)
+        assert chat_text_or_fallback(max_retries=0) == "fallback"
+
+    def test_expected_mistake_around_the_mock():
+        with pytest.raises(AssertionError, match="only_scripted"), openai_responses.OpenAIMock(only_scripted=True):
+            chat_text()
+
+    class NoGroup(Exception):
+        exceptions = None
+
+    def test_exception_that_looks_like_a_group(openai_mock):
+        with pytest.raises(NoGroup):
+            raise NoGroup
+"""
+
+
+@pytest.fixture
+def mistakes_report(run_suite):
+    """Return the result of tests that fail because of a mistake, most of which the application caught."""
+    return run_suite(with_helpers(MISTAKE_HELPERS, FAILING_MISTAKES_SUITE))
+
+
+def test_mistake_that_the_application_caught_fails_the_test(mistakes_report):
+    assert mistakes_report.parseoutcomes() == {"failed": 17}  # no errors at teardown
+
+
+def test_mistake_that_the_test_expected_or_cleared_does_not_fail_the_test(run_suite):
+    result = run_suite(with_helpers(MISTAKE_HELPERS, PASSING_MISTAKES_SUITE))
+    assert result.parseoutcomes() == {"passed": 14}
+
+
+def test_report_names_the_request_and_the_line_of_a_mistake(mistakes_report):
+    mistakes_report.stdout.fnmatch_lines(["*POST /v1/chat/completions (test_it.py:*): KeyError: 'missing'*"])
+    mistakes_report.stdout.fnmatch_lines(
+        ["*If they were intended, call openai_mock.mistakes.clear() at the end of the test."]
+    )
+
+
+def test_report_of_another_error_lists_the_mistakes_in_a_section(mistakes_report):
+    mistakes_report.stdout.fnmatch_lines(["*OpenAI mistakes that the application caught*"])
+    assert "raised AssertionError" in mistakes_report.stdout.str()
+
+
+def test_report_of_a_mistake_that_nothing_caught_names_it_once(mistakes_report):
+    report = mistakes_report.stdout.str()
+    _, _, following = report.partition("_ test_mistake_that_nothing_caught _")
+    own_report, _, _ = following.partition("_ test_another_error _")
+    assert "0 steps" in own_report
+    assert "mistakes" not in own_report
+
+
+def test_report_of_an_exception_that_a_mistake_caused_does_not_repeat_the_mistake(run_suite):
+    suite = """
+        def test_cause(openai_mock):
+            openai_mock.chat.completions.create.response = []
+            raise_app_error()
+    """
+    result = run_suite(with_helpers(MISTAKE_HELPERS, suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E * test_it.AppError"])
+    assert "OpenAI mistakes that the application caught" not in result.stdout.str()
+
+
+def test_report_of_a_mistake_hides_the_frames_of_the_client(mistakes_report):
+    assert "_base_client.py" not in mistakes_report.stdout.str()
+
+
 def test_mistakes_are_checked_without_pytest():
     code = """
         import openai, openai_responses
@@ -22895,9 +24087,21 @@ def test_mistakes_are_checked_without_pytest():
                 print("fallback")
     """
     completed = python("-c", textwrap.dedent(code), succeeds=False)
+    assert completed.returncode == 1
     assert completed.stdout == "fallback\n"
     assert "AssertionError: the application caught exceptions of mistakes in this test" in completed.stderr
     assert "POST /v1/responses (<string>:5)" in completed.stderr
+
+
+def test_equal_mistakes_are_reported_once():
+    with (
+        pytest.raises(AssertionError, match="the application caught exceptions of mistakes") as raised,
+        OpenAIMock(only_scripted=True),
+    ):
+        for _ in range(2):
+            with contextlib.suppress(Exception):
+                complete("Hi")
+    assert str(raised.value).count("POST /v1/chat/completions") == 1
 
 
 def test_mistake_in_a_batch_line_raises(openai_mock, client):
@@ -22908,21 +24112,6 @@ def test_mistake_in_a_batch_line_raises(openai_mock, client):
     with pytest.raises(TypeError, match=r"chat\.completions\.create\.response cannot be <object"):
         for _ in range(3):
             client.batches.retrieve(batch.id)
-
-
-def test_mistake_over_the_server_is_kept(openai_mock):
-    app = OpenAIMock(only_scripted=True)
-
-    async def post():
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://mock") as http_client:
-            return await http_client.post("/v1/responses", headers={"authorization": "Bearer k"}, json=INPUT_REQUEST)
-
-    assert asyncio.run(post()).status_code == 500
-    assert [str(mistake.error) for mistake in app.mistakes] == [
-        "responses.create was called, but nothing is set for it (only_scripted=True)"
-    ]
-    app.mistakes.clear()
 
 
 @requires("responses.connect")
@@ -22937,11 +24126,26 @@ def test_mistake_over_a_websocket_fails_the_test():
             connection.recv()
 
 
+@requires_uvicorn
+def test_mistake_over_a_socket_fails_the_test(run_suite):
+    suite = """
+        def test_server(openai_server):
+            openai_server.mock.chat.completions.create.response = []
+            client = openai.OpenAI(api_key="sk-fake", base_url=openai_server.url)
+            with pytest.raises(openai.InternalServerError):
+                chat_text("Hi", client)
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the application caught exceptions of mistakes in this test*"])
+
+
 # ======================================================================================================================
-# INTERPLAY: beside other tools for tests, each suite in a process of its own
+# INTERPLAY: other tools for tests, each suite in its own process
 # ======================================================================================================================
 
 
+# The `conftest.py` of each suite. It has the functions `patchable_attributes` and `changed_since` of this module.
 LEFTOVER_CHECK = """
     import importlib, sys
     import pytest, respx
@@ -22951,66 +24155,81 @@ LEFTOVER_CHECK = """
             importlib.import_module(name)
 
     @pytest.fixture(autouse=True)
-    def nothing_is_left():
+    def check_that_patches_are_removed():
         before = patchable_attributes()
         yield
-        assert not changed_since(before) and not any(mocker.routers for mocker in respx.mocks.Mocker.registry.values())
+        assert changed_since(before) == []
+        for mocker in respx.mocks.Mocker.registry.values():
+            assert mocker.routers == []
 """
 
-RANDOM_ORDER = """
+RANDOM_ORDER_SUITE = """
     import time
 
-    tries = {}
+    mocks_of_tests = {}
 
     @pytest.mark.parametrize("number", range(8))
     @openai_responses.mock()
-    def test_each_case_has_a_mock_of_its_own(number, openai_mock):
-        assert openai_mock.requests == [] and not openai_mock.state["files"]
+    def test_each_case_has_its_own_mock(number, openai_mock):
+        assert openai_mock.requests == []
+        assert list(openai_mock.state["files"]) == []
         openai_mock.chat.completions.create.response = str(number)
-        assert say() == str(number)
+        assert chat_text() == str(number)
         file = openai.OpenAI(api_key="sk-fake").files.create(file=b"x", purpose="batch")
         assert file.id == "file-" + 23 * "0" + "1"
 
     @openai_responses.mock()
-    def test_so_has_each_rerun(openai_mock, request):
-        tried = tries.setdefault(request.node.name, [])
-        assert openai_mock.requests == [] and not any(openai_mock is each for each in tried)
-        tried.append(openai_mock)
-        assert say() and len(tried) == 3
+    def test_each_rerun_has_its_own_mock(openai_mock, request):
+        earlier_mocks = mocks_of_tests.setdefault(request.node.name, [])
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert chat_text() == "This is a mock response."
+        assert len(earlier_mocks) == 3  # fails twice
 
     @openai_responses.mock()
-    async def test_so_has_each_rerun_of_a_coroutine(openai_mock, request):
-        tried = tries.setdefault(request.node.name, [])
-        tried.append(openai_mock)
-        assert openai_mock.requests == [] and await say_async() and len(tried) == 2
+    async def test_each_rerun_of_a_coroutine_has_its_own_mock(openai_mock, request):
+        earlier_mocks = mocks_of_tests.setdefault(request.node.name, [])
+        assert openai_mock.requests == []
+        for earlier_mock in earlier_mocks:
+            assert openai_mock is not earlier_mock
+        earlier_mocks.append(openai_mock)
+        assert await chat_text_async() == "This is a mock response."
+        assert len(earlier_mocks) == 2  # fails once
 
     with openai_responses.mock():
-        say()  # what that imports is not cut short below, however slow the machine is
+        chat_text()  # imports the SDK, which takes longer than the timeout of the next test on a slow machine
 
     @pytest.mark.timeout(1)
     @pytest.mark.xfail(strict=True)
-    def test_too_slow(openai_mock):
+    def test_timeout_ends_a_call(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: time.sleep(20)
-        say()
+        chat_text()
 
     class TestCases(unittest.IsolatedAsyncioTestCase):
         @openai_responses.mock()
-        async def test_coroutine(self, openai_mock):
-            assert await say_async() and len(openai_mock.requests) == 1
+        async def test_coroutine_method_has_its_own_mock(self, openai_mock):
+            assert await chat_text_async() == "This is a mock response."
+            assert len(openai_mock.requests) == 1
 """
 
-OTHER_MOCKS = """
+OTHER_MOCKS_SUITE = """
     import http.server, threading
     import aiohttp, vcr
 
+    OTHER_URL = "https://other.test/"
+
     @pytest.fixture(scope="module")
-    def server():
+    def server_url():
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 self.send_response(204)
                 self.end_headers()
+
             def log_message(self, *args):
                 pass
+
         with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
@@ -23018,154 +24237,197 @@ OTHER_MOCKS = """
             server.shutdown()
             thread.join()
 
-    def other(url="https://other.test/"):
+    def get_status(url):
         with httpx.Client(trust_env=False) as client:
             return client.get(url).status_code
 
-    def test_httpx_mock_later(openai_mock, httpx_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert say() and other() == 204 and len(openai_mock.requests) == 1
-    def test_httpx_mock_earlier(httpx_mock, openai_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
-        assert say() and other() == 204
+    def test_httpx_mock_after_the_fixture(openai_mock, httpx_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert chat_text() == "This is a mock response."
+        assert get_status(OTHER_URL) == 204
+        assert len(openai_mock.requests) == 1
+
+    def test_httpx_mock_before_the_fixture(httpx_mock, openai_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert chat_text() == "This is a mock response."
+        assert get_status(OTHER_URL) == 204
+        assert len(openai_mock.requests) == 1
+
     @pytest.mark.asyncio
     @openai_responses.mock()
-    async def test_httpx_mock_beside_the_decorator(httpx_mock):
-        httpx_mock.add_response(url="https://other.test/", status_code=204)
+    async def test_httpx_mock_with_the_decorator(httpx_mock):
+        httpx_mock.add_response(url=OTHER_URL, status_code=204)
+        assert await chat_text_async() == "This is a mock response."
         async with httpx.AsyncClient() as client:
-            assert await say_async() and (await client.get("https://other.test/")).status_code == 204
-    def test_httpx_mock_entered_within(openai_mock, monkeypatch, request):
+            response = await client.get(OTHER_URL)
+        assert response.status_code == 204
+
+    def test_httpx_mock_inside_a_second_mock(openai_mock, monkeypatch, request):
         with openai_responses.OpenAIMock() as inner:
             httpx_mock = request.getfixturevalue("httpx_mock")
-            httpx_mock.add_response(url="https://other.test/", status_code=204)
-            assert say() and other() == 204 and len(inner.requests) == 1
-    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
-    def test_what_neither_knows(openai_mock, httpx_mock):
-        with pytest.raises(httpx.TimeoutException, match="No response can be found"):
-            other()
-        with pytest.raises(AssertionError, match="the API has no endpoint"):
-            other("https://api.openai.com/v1/nowhere")
+            httpx_mock.add_response(url=OTHER_URL, status_code=204)
+            assert chat_text() == "This is a mock response."
+            assert get_status(OTHER_URL) == 204
+            assert len(inner.requests) == 1
 
-    @pytest.mark.parametrize("inside", [True, False])
-    def test_cassettes_record_the_others(tmp_path, server, inside):
-        for recording in (True, False):
-            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
-            ours = openai_responses.OpenAIMock()
-            first, second = (ours, tape) if inside else (tape, ours)
+    @pytest.mark.httpx_mock(assert_all_requests_were_expected=False)
+    def test_request_that_no_mock_answers(openai_mock, httpx_mock):
+        with pytest.raises(httpx.TimeoutException, match="No response can be found"):
+            get_status(OTHER_URL)
+        with pytest.raises(AssertionError, match="the API has no endpoint"):
+            get_status("https://api.openai.com/v1/nowhere")
+
+    @pytest.mark.parametrize("outer", ["mock", "cassette"])
+    def test_cassette_records_and_replays_only_other_requests(tmp_path, server_url, outer):
+        path = tmp_path / "cassette.yaml"
+        for record_mode in ("once", "none"):  # records first, then replays
+            openai_mock = openai_responses.OpenAIMock()
+            cassette = vcr.use_cassette(str(path), record_mode=record_mode)
+            managers = {"mock": (openai_mock, cassette), "cassette": (cassette, openai_mock)}
+            first, second = managers[outer]
             with first, second:
-                assert say() and other(server) == 204 and len(ours.requests) == 1
-        assert "openai" not in (tmp_path / "tape.yaml").read_text()
+                assert chat_text() == "This is a mock response."
+                assert get_status(server_url) == 204
+            assert len(openai_mock.requests) == 1
+        assert server_url in path.read_text()
+        assert "openai" not in path.read_text()
+
     @pytest.mark.asyncio
-    @pytest.mark.parametrize("inside", [True, False])
-    async def test_cassettes_record_sessions_of_aiohttp(tmp_path, server, inside):
-        for recording in (True, False):
-            tape = vcr.use_cassette(str(tmp_path / "tape.yaml"), record_mode="once" if recording else "none")
-            first, second = (openai_responses.OpenAIMock(), tape)[:: 1 if inside else -1]
+    @pytest.mark.parametrize("outer", ["mock", "cassette"])
+    async def test_cassette_records_and_replays_requests_of_aiohttp(tmp_path, server_url, outer):
+        path = tmp_path / "cassette.yaml"
+        for record_mode in ("once", "none"):  # records first, then replays
+            openai_mock = openai_responses.OpenAIMock()
+            cassette = vcr.use_cassette(str(path), record_mode=record_mode)
+            managers = {"mock": (openai_mock, cassette), "cassette": (cassette, openai_mock)}
+            first, second = managers[outer]
             with first, second:
-                async with aiohttp.ClientSession() as session, session.get(server) as response:
+                async with aiohttp.ClientSession() as session, session.get(server_url) as response:
                     assert response.status == 204
-        assert server in (tmp_path / "tape.yaml").read_text()
+        assert server_url in path.read_text()
+
     @openai_responses.mock()
     @vcr.use_cassette("none.yaml", record_mode="none")
     def test_cassette_below_the_decorator(openai_mock):
-        assert say()
+        assert chat_text() == "This is a mock response."
+
     @pytest.mark.asyncio
     @vcr.use_cassette("none.yaml", record_mode="none")
     @openai_responses.mock()
     async def test_cassette_above_the_decorator(openai_mock):
-        assert await say_async()
+        assert await chat_text_async() == "This is a mock response."
+
     @pytest.mark.vcr
     @pytest.mark.block_network
-    def test_marked(openai_mock):
-        assert say()
+    def test_mark_of_pytest_recording(openai_mock):
+        assert chat_text() == "This is a mock response."
 """
 
-TRIO = """
+TRIO_SUITE = """
     import anyio
 
     pytestmark = pytest.mark.anyio
-    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    chunk["choices"] = [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}]
+
+    CHUNK = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": None}],
+    }
 
     @pytest.fixture(params=["asyncio", "trio"])
     def anyio_backend(request):
         return request.param
 
-    def events(client):
+    def stream_chat(client):
         return client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}], stream=True)
 
     @openai_responses.mock()
-    async def test_calls_at_once(openai_mock):
+    async def test_concurrent_calls(openai_mock):
         async with openai.AsyncOpenAI(api_key="sk-fake") as client, anyio.create_task_group() as group:
             for _ in range(10):
-                group.start_soon(say_async, client)
+                group.start_soon(chat_text_async, client)
         assert len(openai_mock.requests) == 10
 
-    async def test_coroutine_functions_as_answers(openai_mock):
+    async def test_coroutine_function_answers_both_clients(openai_mock):
         async def answer(request):
             await anyio.sleep(0.001)
             return "later"
-        openai_mock.chat.completions.create.response = answer
-        assert await say_async() == say() == "later"
 
-    async def test_streams_that_are_left(openai_mock):
+        openai_mock.chat.completions.create.response = answer
+        assert await chat_text_async() == "later"
+        assert chat_text() == "later"
+
+    async def test_generator_is_closed_if_the_stream_is_closed_or_cancelled(openai_mock):
         closed = []
+
         async def answer(request):
             try:
                 while True:
-                    yield chunk
+                    yield CHUNK
                     await anyio.sleep(0)
             finally:
                 closed.append(True)
+
         openai_mock.chat.completions.create.response = answer
         async with openai.AsyncOpenAI(api_key="sk-fake") as client:
-            async with await events(client) as stream:
+            async with await stream_chat(client) as stream:
                 async for event in stream:
                     break
+            assert closed == [True]
             with anyio.move_on_after(0.05) as scope:
-                async for event in await events(client):
+                async for event in await stream_chat(client):
                     pass
-        assert closed == [True, True] and scope.cancelled_caught
+        assert scope.cancelled_caught
+        assert closed == [True, True]
 
-    async def test_streams_that_wait(openai_mock):
-        late, slow = openai_responses.streamed("a b", first_delay=60), openai_responses.streamed("a b", delay=0.001)
-        openai_mock.chat.completions.create.response = [late, slow]
+    async def test_delay_can_be_cancelled(openai_mock):
+        openai_mock.chat.completions.create.response = openai_responses.streamed("a b", first_delay=60)
         async with openai.AsyncOpenAI(api_key="sk-fake") as client:
             with anyio.move_on_after(0.05) as scope:
-                async for event in await events(client):
-                    raise AssertionError
-            assert scope.cancelled_caught and len([event async for event in await events(client)]) > 2
+                async for event in await stream_chat(client):
+                    raise AssertionError("an event before the end of the delay")
+        assert scope.cancelled_caught
+
+    async def test_delayed_stream_arrives_whole(openai_mock):
+        openai_mock.chat.completions.create.response = openai_responses.streamed("a b", delay=0.001)
+        deltas = []
+        async with openai.AsyncOpenAI(api_key="sk-fake") as client:
+            async for event in await stream_chat(client):
+                deltas.append(event.choices[0].delta.content or "")
+        assert "".join(deltas) == "a b"
 
     async def late(request):
         await anyio.sleep(60)
 
     async def late_events():
-        yield chunk
+        yield CHUNK
         await anyio.sleep(60)
 
     @pytest.mark.parametrize("answer", [late, late_events, openai_responses.streamed("a b", delay=60)])
-    async def test_read_timeouts(openai_mock, answer):
+    async def test_late_answer_raises_the_read_timeout(openai_mock, answer):
         openai_mock.chat.completions.create.response = answer
         async with openai.AsyncOpenAI(api_key="sk-fake", timeout=0.02) as client:
             with anyio.fail_after(20), pytest.raises(Exception, match="timed out|read timeout of 0.02 seconds"):
-                async for event in await events(client):
+                async for event in await stream_chat(client):
                     pass
 
-    async def test_scopes_of_callers(openai_mock):
+    async def test_scope_of_the_caller_cancels_a_callable(openai_mock):
         openai_mock.chat.completions.create.response = late
         async with openai.AsyncOpenAI(api_key="sk-fake", timeout=20) as client:
             with anyio.move_on_after(0.02) as scope:
-                await events(client)
+                await stream_chat(client)
         assert scope.cancelled_caught
 
-    async def test_mistakes(openai_mock):
+    async def test_mistake_raises(openai_mock):
         openai_mock.chat.completions.create.response = lambda request: 1 / 0
         with pytest.raises(ZeroDivisionError):
-            await say_async()
+            await chat_text_async()
 """
 
-APPLICATIONS = """
-    import datetime, time
+APPLICATIONS_SUITE = """
+    import contextlib, datetime
     import django, fastapi.testclient, freezegun, time_machine
     from django.conf import settings
     from django.http import HttpResponse
@@ -23176,84 +24438,109 @@ APPLICATIONS = """
 
     @application.get("/plain")
     def plain():
-        return say()
+        return chat_text()
+
     @application.get("/coroutine")
     async def coroutine():
-        return await say_async()
+        return await chat_text_async()
+
     @application.middleware("http")
     async def middleware(request, call_next):
         return await call_next(request)
 
-    async def view(request):
-        return HttpResponse(await say_async())
+    def plain_view(request):
+        return HttpResponse(chat_text())
+
+    async def coroutine_view(request):
+        return HttpResponse(await chat_text_async())
+
     settings.configure(ALLOWED_HOSTS=["testserver"])
-    settings.ROOT_URLCONF = (path("plain", lambda request: HttpResponse(say())), path("coroutine", view))
+    settings.ROOT_URLCONF = (path("plain", plain_view), path("coroutine", coroutine_view))
     django.setup()
 
-    def fast(path):
+    def get_with_lifespan(path):
         with fastapi.testclient.TestClient(application) as client:
-            return client.get(path).text
+            return client.get(path)
+
+    GET_FUNCTIONS = {
+        "FastAPI": fastapi.testclient.TestClient(application).get,
+        "FastAPI with lifespan": get_with_lifespan,
+        "Django": Client().get,
+    }
 
     @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
-    @pytest.mark.parametrize("get", [fast, fastapi.testclient.TestClient(application).get, Client().get])
-    def test_applications_are_answered_and_mistakes_show_their_text(openai_mock, get, path):
+    @pytest.mark.parametrize("name", GET_FUNCTIONS)
+    def test_application_is_answered_and_raises_mistakes(openai_mock, name, path):
         openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
-        answer = get(path)
-        assert "It is sunny." in (answer if isinstance(answer, str) else answer.content.decode())
+        assert b"It is sunny." in GET_FUNCTIONS[name](path).content
         with pytest.raises(ZeroDivisionError, match="division by zero"):
-            get(path)
+            GET_FUNCTIONS[name](path)
 
     @pytest.mark.parametrize("path", ["/plain", "/coroutine"])
-    async def test_so_of_an_asynchronous_client(openai_mock, path):
+    async def test_asynchronous_client_is_answered_and_raises_mistakes(openai_mock, path):
         openai_mock.chat.completions.create.response = ["It is sunny.", lambda request: 1 / 0]
-        assert (await AsyncClient().get(path)).content == b"It is sunny."
-        with pytest.raises(ZeroDivisionError):
+        response = await AsyncClient().get(path)
+        assert response.content == b"It is sunny."
+        with pytest.raises(ZeroDivisionError, match="division by zero"):
             await AsyncClient().get(path)
 
     START = 1_893_456_000
 
-    def frozen():
-        clock = freezegun.freeze_time(datetime.datetime.fromtimestamp(START, datetime.timezone.utc))
-        with clock as moved:
-            yield lambda seconds: moved.tick(datetime.timedelta(seconds=seconds))
-    def travelled():
+    @contextlib.contextmanager
+    def freezegun_clock():
+        with freezegun.freeze_time(datetime.datetime.fromtimestamp(START, datetime.timezone.utc)) as clock:
+            yield lambda seconds: clock.tick(datetime.timedelta(seconds=seconds))
+
+    @contextlib.contextmanager
+    def time_machine_clock():
         with time_machine.travel(START, tick=False) as clock:
             yield clock.shift
 
-    @pytest.mark.parametrize("clock", [frozen, travelled])
-    def test_clocks(openai_mock, clock):
-        for ahead in clock():
-            client = openai.OpenAI(api_key="sk-fake")
-            hour = {"anchor": "created_at", "seconds": 3600}
-            file = client.files.create(file=b"x", purpose="batch", expires_after=hour)
+    @pytest.mark.parametrize("clock", [freezegun_clock, time_machine_clock])
+    def test_objects_expire_by_the_clock_of_the_test(openai_mock, clock):
+        client = openai.OpenAI(api_key="sk-fake")
+        with clock() as advance:
+            file = client.files.create(
+                file=b"x", purpose="batch", expires_after={"anchor": "created_at", "seconds": 3600}
+            )
             store = client.vector_stores.create(expires_after={"anchor": "last_active_at", "days": 1})
             upload = client.uploads.create(bytes=1, filename="a", mime_type="text/plain", purpose="batch")
-            assert (file.created_at, file.expires_at, store.created_at) == (START, START + 3600, START)
-            ahead(3601)
-            assert client.files.list().data == [] and client.vector_stores.retrieve(store.id).status == "completed"
+            assert file.created_at == START
+            assert file.expires_at == START + 3600
+            assert store.created_at == START
+            advance(3601)
+            assert client.files.list().data == []
+            assert client.vector_stores.retrieve(store.id).status == "completed"
             with pytest.raises(openai.BadRequestError, match="is expired"):
                 client.uploads.cancel(upload.id)
-            ahead(86400)
+            advance(86400)
             assert client.vector_stores.retrieve(store.id).status == "expired"
 
-    async def test_http2(openai_mock):
+    def test_http2_client_is_answered(openai_mock):
         with openai.DefaultHttpxClient(http2=True) as http_client:
-            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
+            client = openai.OpenAI(api_key="sk-fake", http_client=http_client)
+            assert chat_text(client=client) == "This is a mock response."
+
+    async def test_asynchronous_http2_client_is_answered(openai_mock):
         async with openai.DefaultAsyncHttpxClient(http2=True) as http_client:
-            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
+            client = openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client)
+            assert await chat_text_async(client) == "This is a mock response."
 """
 
-OPENTELEMETRY = """
+OPENTELEMETRY_SUITE = """
     from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    UNKNOWN_FILE = "https://api.openai.com/v1/files/unknown"
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
 
     @pytest.fixture(autouse=True)
-    def no_spans():
+    def clear_spans():
         exporter.clear()
 
     @pytest.fixture
@@ -23262,53 +24549,69 @@ OPENTELEMETRY = """
         yield
         HTTPXClientInstrumentor().uninstrument()
 
-    def statuses():
+    def span_statuses():
         return [span.attributes["http.status_code"] for span in exporter.get_finished_spans()]
 
-    def calls(http_client=None):
-        with http_client or httpx.Client() as http_client:
-            assert say(client=openai.OpenAI(api_key="sk-fake", http_client=http_client))
-            assert http_client.get("https://api.openai.com/v1/files/unknown").status_code == 404
+    def make_calls(http_client):
+        with http_client:
+            client = openai.OpenAI(api_key="sk-fake", http_client=http_client)
+            assert chat_text(client=client) == "This is a mock response."
+            assert http_client.get(UNKNOWN_FILE).status_code == 404
 
-    async def calls_async(http_client=None):
-        async with http_client or httpx.AsyncClient() as http_client:
-            assert await say_async(openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client))
-            assert (await http_client.get("https://api.openai.com/v1/files/unknown")).status_code == 404
+    async def make_calls_async(http_client):
+        async with http_client:
+            client = openai.AsyncOpenAI(api_key="sk-fake", http_client=http_client)
+            assert await chat_text_async(client) == "This is a mock response."
+            response = await http_client.get(UNKNOWN_FILE)
+            assert response.status_code == 404
 
-    def test_started_before(instrumented, openai_mock):
-        calls()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    def test_instrumented_before_the_mock_starts(instrumented, openai_mock):
+        make_calls(httpx.Client())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    async def test_started_before_async(instrumented, openai_mock):
-        await calls_async()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    async def test_instrumented_before_the_mock_starts_async(instrumented, openai_mock):
+        await make_calls_async(httpx.AsyncClient())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    def test_started_after(openai_mock, instrumented):
-        calls()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    def test_instrumented_after_the_mock_starts(openai_mock, instrumented):
+        make_calls(httpx.Client())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    async def test_started_after_async(openai_mock, instrumented):
-        await calls_async()
-        assert statuses() == [200, 404] and len(openai_mock.requests) == 2
+    async def test_instrumented_after_the_mock_starts_async(openai_mock, instrumented):
+        await make_calls_async(httpx.AsyncClient())
+        assert span_statuses() == [200, 404]
+        assert len(openai_mock.requests) == 2
 
-    @pytest.mark.parametrize("before", [True, False])
-    async def test_clients(before):
-        http_client, other = httpx.Client(), httpx.AsyncClient()
-        openai_mock = openai_responses.OpenAIMock()
-        if not before:
-            openai_mock.start()
-        for each in (http_client, other):
-            HTTPXClientInstrumentor.instrument_client(each, tracer_provider=provider)
-        if before:
-            openai_mock.start()
-        calls(http_client)
-        await calls_async(other)
-        openai_mock.stop()
-        assert statuses() == [200, 404] * 2 and len(openai_mock.requests) == 4
+    async def test_client_instrumented_before_the_mock_starts():
+        http_client = httpx.Client()
+        async_http_client = httpx.AsyncClient()
+        HTTPXClientInstrumentor.instrument_client(http_client, tracer_provider=provider)
+        HTTPXClientInstrumentor.instrument_client(async_http_client, tracer_provider=provider)
+        with openai_responses.OpenAIMock() as openai_mock:
+            make_calls(http_client)
+            await make_calls_async(async_http_client)
+        assert span_statuses() == [200, 404, 200, 404]
+        assert len(openai_mock.requests) == 4
 
-    def test_streams_and_faults(instrumented, openai_mock):
-        answers = [openai_responses.streamed("one two"), httpx.ConnectError("no route")]
-        openai_mock.chat.completions.create.response = answers
+    async def test_client_instrumented_after_the_mock_starts():
+        http_client = httpx.Client()
+        async_http_client = httpx.AsyncClient()
+        with openai_responses.OpenAIMock() as openai_mock:
+            HTTPXClientInstrumentor.instrument_client(http_client, tracer_provider=provider)
+            HTTPXClientInstrumentor.instrument_client(async_http_client, tracer_provider=provider)
+            make_calls(http_client)
+            await make_calls_async(async_http_client)
+        assert span_statuses() == [200, 404, 200, 404]
+        assert len(openai_mock.requests) == 4
+
+    def test_streams_and_faults_have_spans(instrumented, openai_mock):
+        openai_mock.chat.completions.create.response = [
+            openai_responses.streamed("one two"),
+            httpx.ConnectError("no route"),
+        ]
         with httpx.Client() as http_client:
             client = openai.OpenAI(api_key="sk-fake", http_client=http_client, max_retries=0)
             chunks = client.chat.completions.create(model="m", messages=[], stream=True)
@@ -23317,77 +24620,106 @@ OPENTELEMETRY = """
                 client.chat.completions.create(model="m", messages=[])
         assert len(exporter.get_finished_spans()) == 2
 
-    def test_left_on_after_the_mock(request):
+    def test_instrumentation_that_outlives_the_mock(request):
         with openai_responses.OpenAIMock():
             request.getfixturevalue("instrumented")
-            calls()
-        with openai_responses.OpenAIMock() as later:
-            calls()
-            assert statuses() == [200, 404] * 2 and len(later.requests) == 2
+            make_calls(httpx.Client())
+        with openai_responses.OpenAIMock() as later_mock:
+            make_calls(httpx.Client())
+            assert span_statuses() == [200, 404, 200, 404]
+            assert len(later_mock.requests) == 2
         HTTPXClientInstrumentor().uninstrument()
         with openai_responses.OpenAIMock():
-            calls()
-        assert len(statuses()) == 4
+            make_calls(httpx.Client())
+        assert len(span_statuses()) == 4
 """
 
-ASYNCIO_AUTO_OPTIONS = "-p pytest_asyncio.plugin -o asyncio_mode=auto"
-SHUFFLE_OPTIONS = "-n 2 --random-order --random-order-bucket=global --reruns 2 --count 2 --timeout 50 --disable-socket"
-# A name, the packages it takes, options of pytest, how many of its tests there are, and these.
-INTERPLAY = (
-    (
-        "any order",
-        "xdist random_order pytest_rerunfailures pytest_repeat pytest_timeout pytest_socket",
-        f"-p xdist -p random_order -p pytest_rerunfailures -p pytest_repeat -p pytest_timeout "
-        f"-p pytest_socket {ASYNCIO_AUTO_OPTIONS} {SHUFFLE_OPTIONS} --allow-unix-socket",
+
+class InterplaySuite(NamedTuple):
+    """A test suite that runs with other tools for tests."""
+
+    modules: list[str]  # that it needs
+    options: list[str]  # of pytest
+    outcomes: dict[str, int]  # the number of tests by outcome
+    code: str
+
+
+ASYNCIO_OPTIONS = ["-p", "pytest_asyncio.plugin", "-o", "asyncio_default_fixture_loop_scope=function"]
+INTERPLAY_SUITES = {
+    "random order": InterplaySuite(
+        [
+            "random_order",
+            "pytest_repeat",
+            "pytest_rerunfailures",
+            "pytest_socket",
+            "pytest_timeout",
+            "xdist",
+        ],
+        [
+            *("-p", "xdist", "-n", "2"),  # first, because pytest_rerunfailures imports it
+            *ASYNCIO_OPTIONS,
+            *("-o", "asyncio_mode=auto"),
+            *("-p", "random_order", "--random-order", "--random-order-bucket=global"),
+            *("-p", "pytest_repeat", "--count", "2"),
+            *("-p", "pytest_rerunfailures", "--reruns", "2"),
+            *("-p", "pytest_socket", "--disable-socket", "--allow-unix-socket"),
+            *("-p", "pytest_timeout", "--timeout", "50"),
+        ],
         {"passed": 21, "xfailed": 2, "rerun": 6},
-        RANDOM_ORDER,
+        RANDOM_ORDER_SUITE,
     ),
-    (
-        "neighbours",
-        "aiohttp pytest_httpx vcr pytest_recording",
-        "-p pytest_httpx -p pytest_recording.plugin -p pytest_asyncio.plugin -o asyncio_mode=strict",
+    "other mocks": InterplaySuite(
+        ["aiohttp", "pytest_httpx", "pytest_recording", "vcr"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=strict", "-p", "pytest_httpx", "-p", "pytest_recording.plugin"],
         {"passed": 12},
-        OTHER_MOCKS,
+        OTHER_MOCKS_SUITE,
     ),
-    ("trio", "anyio trio", "-p anyio.pytest_plugin", {"passed": 18}, TRIO),
-    (
-        "tracing",
-        "opentelemetry.instrumentation.httpx opentelemetry.sdk",
-        ASYNCIO_AUTO_OPTIONS,
+    "trio": InterplaySuite(["anyio", "trio"], ["-p", "anyio.pytest_plugin"], {"passed": 20}, TRIO_SUITE),
+    "tracing": InterplaySuite(
+        ["opentelemetry.instrumentation.httpx", "opentelemetry.sdk"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=auto"],
         {"passed": 8},
-        OPENTELEMETRY,
+        OPENTELEMETRY_SUITE,
     ),
-    (
-        "applications and clocks",
-        "fastapi django freezegun time_machine h2",
-        f"{ASYNCIO_AUTO_OPTIONS} -p time_machine",
-        {"passed": 11},
-        APPLICATIONS,
+    "applications and clocks": InterplaySuite(
+        ["django", "fastapi", "freezegun", "h2", "time_machine"],
+        [*ASYNCIO_OPTIONS, "-o", "asyncio_mode=auto", "-p", "time_machine"],
+        {"passed": 12},
+        APPLICATIONS_SUITE,
     ),
-)
-# What the SDK leaves to the garbage collector under trio, and what others say of themselves.
-IGNORED_WARNINGS = ("Async generator 'openai._streaming:ResourceWarning", "Using `httpx` with", ":DeprecationWarning")
+}
+IGNORED_WARNINGS = [
+    "Async generator 'openai._streaming:ResourceWarning",  # under trio, the SDK does not close its generators
+    "Using `httpx` with",
+    ":DeprecationWarning",
+]
 
 
-def installed(packages):
+def is_installed(module):
+    """Return True if a module can be imported. It is not imported."""
     try:
-        return all(importlib.util.find_spec(package) for package in packages.split())
-    except ModuleNotFoundError:  # the parent of a module
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the parent of the module is missing
         return False
 
 
-@pytest.mark.parametrize(
-    "options, outcomes, suite", [*(pytest.param(*row[2:], id=row[0]) for row in INTERPLAY if installed(row[1]))]
-)
-def test_interplay(run_suite, tmp_path, options, outcomes, suite):
-    helper_sources = f"PATCHED = {PATCHED}\n" + "\n\n".join(
-        map(inspect.getsource, (patchable_attributes, changed_since))
-    )
-    (tmp_path / "conftest.py").write_text(inspect.cleandoc(LEFTOVER_CHECK) + "\n\n" + helper_sources, encoding="utf-8")
-    scope = ("-o", "asyncio_default_fixture_loop_scope=function") if "asyncio" in options else ()
-    ignored = [option for warning in IGNORED_WARNINGS for option in ("-W", f"ignore:{warning}")]
-    result = run_suite(with_helpers(suite), *options.split(), *scope, "-W", "error", *ignored, apart=True)
-    assert {name: number for name, number in result.parseoutcomes().items() if name != "warnings"} == outcomes
+@pytest.mark.parametrize("name", INTERPLAY_SUITES)
+def test_interplay(run_suite, tmp_path, name):
+    suite = INTERPLAY_SUITES[name]
+    missing = [module for module in suite.modules if not is_installed(module)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    helper_sources = [inspect.getsource(patchable_attributes), inspect.getsource(changed_since)]
+    conftest = [inspect.cleandoc(LEFTOVER_CHECK), f"PATCHED = {PATCHED}", *helper_sources]
+    (tmp_path / "conftest.py").write_text("\n\n".join(conftest), encoding="utf-8")
+    warning_options = ["-W", "error"]
+    for warning in IGNORED_WARNINGS:
+        warning_options += ["-W", f"ignore:{warning}"]
+    result = run_suite(with_helpers(suite.code), *suite.options, *warning_options, apart=True)
+    assert result.ret == 0, result.stdout.str() + result.stderr.str()
+    outcomes = result.parseoutcomes()
+    outcomes.pop("warnings", None)
+    assert outcomes == suite.outcomes
 
 
 # ======================================================================================================================
@@ -23396,7 +24728,7 @@ def test_interplay(run_suite, tmp_path, options, outcomes, suite):
 
 
 class Block(NamedTuple):
-    """An example: where its code begins, and the code."""
+    """An example: its file, the line where its code begins, and the code."""
 
     file: pathlib.Path
     line: int
@@ -23404,14 +24736,14 @@ class Block(NamedTuple):
 
 
 def page_blocks(page):
-    """The fenced Python blocks of a page."""
+    """Yield the fenced Python blocks of a page."""
     text = page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         yield Block(page, text.count("\n", 0, match.start(1)) + 1, match[1])
 
 
 def docstring_blocks(module):
-    """The indented blocks of docstrings, but for the map of the rooms."""
+    """Yield the indented blocks of docstrings, without the list of sections in the module's docstring."""
     source = module.read_text(encoding="utf-8")
     for docstring in re.finditer(r'^ *"""(.*?)"""$', source, re.MULTILINE | re.DOTALL):
         text = inspect.cleandoc(docstring[1]) + "\n"
@@ -23423,6 +24755,7 @@ def docstring_blocks(module):
 
 
 def block_id(block):
+    """Return the test ID of an example: its file and line."""
     return f"{block.file.relative_to(ROOT)}:{block.line}"
 
 
@@ -23430,96 +24763,70 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", DOCS / "llms.txt", *sorted([*DOCS.glob("*.md"), *DOCS.glob("development/*.md")])]
 PAGE_BLOCKS = [block for page in PAGES for block in page_blocks(page)]
 DOCSTRING_BLOCKS = list(docstring_blocks(ROOT / "openai_responses.py"))
+PUBLIC_NAMES = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
 
 
 def execute(block, **names):
-    """Runs a block in a namespace of its own, and gives that; tracebacks show its real lines."""
+    """Run an example in a new namespace, and return the namespace. Tracebacks show the lines of the page."""
     namespace = {"__name__": "example", **names}
     exec(compile("\n" * (block.line - 1) + block.code, str(block.file), "exec"), namespace)
     return namespace
 
 
 def call_test(test):
-    """Calls a test function as pytest would, with a mock if it asks for one and no decorator brings it."""
-    takes_mock = "openai_mock" in inspect.signature(test).parameters and not hasattr(test, "openai_mock")
+    """Call a test function as pytest does: with a mock, unless a decorator provides it."""
+    arguments = {}
     with OpenAIMock() as openai_mock:
-        result = test(**({"openai_mock": openai_mock} if takes_mock else {}))
+        if "openai_mock" in inspect.signature(test).parameters and not hasattr(test, "openai_mock"):
+            arguments["openai_mock"] = openai_mock
+        result = test(**arguments)
         if inspect.isawaitable(result):
             asyncio.run(awaited(result))
 
 
-@pytest.mark.parametrize("block", PAGE_BLOCKS, ids=block_id)
-def test_example_of_a_page_runs(block, run_suite, monkeypatch):
+def needs_pytest(code):
+    """Return True if an example has more than plain test functions."""
+    return "@pytest." in code or "unittest" in code or "\nclass Test" in code
+
+
+@pytest.mark.parametrize("block", [block for block in PAGE_BLOCKS if not needs_pytest(block.code)], ids=block_id)
+def test_example_of_a_page_runs(block, monkeypatch):
     skip_if_missing(block.code)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    if any(part in block.code for part in ("@pytest.", "unittest", "\nclass Test")):  # more than plain test functions
-        result = run_suite(block.code, "-p", "pytest_asyncio.plugin")
-        assert result.ret == 0, result.stdout.str()
-    else:
-        tests = [value for name, value in execute(block).items() if name.startswith("test_")]
-        assert tests or "def test_" not in block.code
-        for test in tests:
-            call_test(test)
+    namespace = execute(block)
+    tests = [value for name, value in namespace.items() if name.startswith("test_")]
+    assert tests or "def test_" not in block.code
+    for test in tests:
+        call_test(test)
 
 
-TASKS = re.findall(r"^\| .+? \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE)
-
-
-@pytest.mark.parametrize("line", TASKS)
-def test_line_of_the_tasks_page_runs(line, openai_mock):
-    skip_if_missing(line)
-    client = sdk()
-    client.responses.create(model="gpt-5.5", input="Hi")
-    names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
-    names |= {"client": client, "store": client.vector_stores.create(), "create": openai_mock.responses.create}
-    exec(line, names | {"httpx": httpx, "openai": openai, "openai_mock": openai_mock, "pytest": pytest})
-    with contextlib.suppress(openai.OpenAIError):  # those lines are for it
-        client.responses.create(model="gpt-5.5", input="Hi")
+@pytest.mark.parametrize("block", [block for block in PAGE_BLOCKS if needs_pytest(block.code)], ids=block_id)
+def test_example_of_a_page_runs_with_pytest(block, run_suite, monkeypatch):
+    skip_if_missing(block.code)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    result = run_suite(block.code, "-p", "pytest_asyncio.plugin")
+    assert result.ret == 0, result.stdout.str()
+    assert result.parseoutcomes()["passed"] > 0
 
 
 @pytest.mark.parametrize("block", DOCSTRING_BLOCKS, ids=block_id)
 def test_example_of_a_docstring_runs(block, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     with OpenAIMock() as openai_mock:
-        example_names = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
-        example_names |= {
+        example_names = PUBLIC_NAMES | {
             "openai": openai,
+            "openai_responses": openai_responses,
             "openai_mock": openai_mock,
             "re": re,
             "create": openai_mock.chat.completions.create,
+            "client": sdk(),
         }
-        example_names |= {"client": sdk(), "openai_responses": openai_responses}
         namespace = execute(block, **example_names)
     for name in namespace.keys() - example_names.keys():
         if name.startswith("test_"):
             call_test(namespace[name])
-
-
-def test_page_of_endpoints_is_up_to_date():
-    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
-    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
-    assert on_disk == generated, "the tables have changed since: run python docs/development/make_endpoints.py"
-
-
-def test_readme_has_the_figures_of_the_sdk_release():
-    figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
-    if openai.__version__ in ROW_COUNTS:
-        line = f"| openai {openai.__version__} | {figures} |"
-        assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
-
-
-def test_example_models_are_not_deprecated():
-    """The SDK tells which are to be shut down, from some release on; all that speak are among them."""
-    types = pathlib.Path(openai.types.__file__).parent
-    sources = ("audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py")
-    deprecated = re.findall(
-        r'^ *- ("[^:]+):', "".join((types / name).read_text(encoding="utf-8") for name in sources), re.M
-    )
-    text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
-    model_names = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
-    assert openai_responses._DEFAULT_MODEL in model_names
-    assert not model_names & set(re.findall('"([^"]+)"', "".join(deprecated)))
 
 
 def test_docs_are_collected():
@@ -23527,8 +24834,485 @@ def test_docs_are_collected():
     assert DOCSTRING_BLOCKS
 
 
+# ---- the lines of the page of tasks ----------------------------------------------------------------------------------
+
+
+TASK_REQUEST = {"model": "gpt-5.5", "input": "Hi"}
+# the wish and the line of each row
+TASKS = dict(re.findall(r"^\| (.+?) \| `(.+)` \| \[", (DOCS / "tasks.md").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def run_task(line, openai_mock):
+    """Run a line of the page of tasks after one call, and return the names that it can use and set.
+
+    `printed` is what the line prints.
+    """
+    sdk().responses.create(**TASK_REQUEST)
+    names = PUBLIC_NAMES | {
+        "httpx": httpx,
+        "openai": openai,
+        "pytest": pytest,
+        "openai_mock": openai_mock,
+        "create": openai_mock.responses.create,
+        "client": sdk(),
+        "store": sdk().vector_stores.create(),
+    }
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(line, names)
+    return names | {"printed": output.getvalue()}
+
+
+def task_text(**options):
+    """Return the text of a response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST | options).output_text
+
+
+def task_output(**options):
+    """Return the output items of a response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST | options).output
+
+
+def task_events():
+    """Return an iterator over the events of a streamed response to the request of the page."""
+    return sdk().responses.create(**TASK_REQUEST, stream=True)
+
+
+@pytest.mark.parametrize(
+    "wish, texts",
+    [
+        ("say something", ["It is sunny.", "It is sunny."]),
+        ("answer in my JSON schema", ['{"name": "Oslo", "people": 700000}']),
+        ("say one thing first, another the next time", ["First.", "Second."]),
+        ("answer by what was asked", ["You asked gpt-5.5."]),
+        ("limit the rate once, then work", ["Here I am."]),
+        ("fail twice, then work", ["Here I am."]),
+        ("fail once, then behave as ever", [openai_responses._DEFAULT_TEXT]),
+        ("say when to try again", ["Here I am."]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_the_texts(openai_mock, wish, texts):
+    run_task(TASKS[wish], openai_mock)
+    assert [task_text() for _ in texts] == texts
+
+
+@pytest.mark.parametrize(
+    "wish, statuses",
+    [
+        ("limit the rate once, then work", [429, 200]),
+        ("fail twice, then work", [500, 503, 200]),
+        ("fail once, then behave as ever", [500, 200]),
+        ("say when to try again", [429, 200]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_errors_that_the_client_retries(openai_mock, wish, statuses):
+    run_task(TASKS[wish], openai_mock)
+    task_text()
+    assert [record.status for record in openai_mock.responses.create.requests] == [200, *statuses]
+
+
+def test_line_of_the_tasks_page_sets_when_to_try_again(openai_mock):
+    run_task(TASKS["say when to try again"], openai_mock)
+    task_text()
+    assert openai_mock.responses.create.requests[1].response.headers["retry-after-ms"] == "10"
+
+
+@pytest.mark.parametrize(
+    "wish, names",
+    [
+        ("call a tool", ["get_weather"]),
+        ("call a tool, then answer", ["get_weather"]),
+        ("call two tools at once", ["get_weather", "get_time"]),
+    ],
+)
+def test_line_of_the_tasks_page_sets_tool_calls(openai_mock, wish, names):
+    run_task(TASKS[wish], openai_mock)
+    calls = task_output()
+    assert [call.type for call in calls] == ["function_call"] * len(names)
+    assert [call.name for call in calls] == names
+    assert json.loads(calls[0].arguments).keys() == {"city"}
+
+
+def test_line_of_the_tasks_page_sets_a_tool_call_and_then_an_answer(openai_mock):
+    run_task(TASKS["call a tool, then answer"], openai_mock)
+    assert task_text() == ""
+    assert task_text() == "It is sunny."
+
+
+def test_line_of_the_tasks_page_sets_a_refusal(openai_mock):
+    run_task(TASKS["refuse"], openai_mock)
+    (part,) = task_output()[0].content
+    assert part.type == "refusal"
+    assert part.refusal == "I'd rather not."
+
+
+@pytest.mark.parametrize(
+    "wish, reason, text",
+    [
+        ("stop at the token limit", "max_output_tokens", "It all began when"),
+        ("be stopped by the content filter", "content_filter", "Take a"),
+    ],
+)
+def test_line_of_the_tasks_page_sets_an_incomplete_response(openai_mock, wish, reason, text):
+    run_task(TASKS[wish], openai_mock)
+    response = sdk().responses.create(**TASK_REQUEST)
+    assert response.status == "incomplete"
+    assert response.incomplete_details.reason == reason
+    assert response.output_text == text
+
+
+def test_line_of_the_tasks_page_sets_reasoning(openai_mock):
+    run_task(TASKS["think first"], openai_mock)
+    reasoning_item, message = task_output()
+    assert reasoning_item.type == "reasoning"
+    assert message.content[0].text == "4"
+
+
+def test_line_of_the_tasks_page_sets_a_citation(openai_mock):
+    run_task(TASKS["cite a source"], openai_mock)
+    (part,) = task_output()[0].content
+    assert part.text == "Look: it rains"
+    assert [annotation.url for annotation in part.annotations] == ["https://example.com/rain"]
+
+
+@pytest.mark.parametrize(
+    "wish, matching, other, text",
+    [
+        ("answer one question only", {"input": "How is the weather?"}, {}, "It is sunny."),
+        ("answer for one model only", {}, {"model": "gpt-4o"}, "I am large."),
+        (
+            "answer once the tool result is there",
+            {
+                "input": [
+                    {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+                    {"type": "function_call_output", "call_id": "call_1", "output": "rain"},
+                ]
+            },
+            {},
+            "It rains.",
+        ),
+    ],
+)
+def test_line_of_the_tasks_page_sets_a_rule(openai_mock, wish, matching, other, text):
+    run_task(TASKS[wish], openai_mock)
+    assert task_text(**matching) == text
+    assert task_text(**other) == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_sets_the_usage(openai_mock):
+    run_task(TASKS["use so many tokens"], openai_mock)
+    usage = sdk().responses.create(**TASK_REQUEST).usage
+    assert usage.input_tokens == 1000
+    assert usage.output_tokens == 50
+
+
+def test_line_of_the_tasks_page_sets_fields(openai_mock):
+    run_task(TASKS["answer with fields of mine"], openai_mock)
+    response = sdk().responses.create(**TASK_REQUEST)
+    assert response.output_text == "Hi"
+    assert response.status == "incomplete"
+
+
+def test_line_of_the_tasks_page_sets_a_vector(openai_mock, client):
+    run_task(TASKS["give a vector"], openai_mock)
+    assert client.embeddings.create(model="m", input="x").data[0].embedding == [0.1, 0.2, 0.3]
+
+
+def test_line_of_the_tasks_page_sets_a_transcription(openai_mock, client):
+    run_task(TASKS["hear something"], openai_mock)
+    assert client.audio.transcriptions.create(file=b"x", model="m").text == "Good morning."
+
+
+def test_line_of_the_tasks_page_sets_speech(openai_mock, client):
+    run_task(TASKS["speak"], openai_mock)
+    assert client.audio.speech.create(model="m", voice="alloy", input="x").read() == b"RIFF"
+
+
+def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
+    run_task(TASKS["paint"], openai_mock)
+    (image,) = client.images.generate(prompt="x").data
+    assert base64.b64decode(image.b64_json) == b"\x89PNG"
+
+
+def test_line_of_the_tasks_page_sets_a_flag(openai_mock, client):
+    run_task(TASKS["flag a text"], openai_mock)
+    assert client.moderations.create(input="x").results[0].flagged is True
+
+
+@requires("realtime.connect")
+def test_line_of_the_tasks_page_sets_the_speech_of_a_voice_session(openai_mock, client):
+    run_task(TASKS["talk in a voice session"], openai_mock)
+    with client.realtime.connect(model="gpt-realtime") as connection:
+        connection.response.create()
+        done = next(event for event in connection if event.type == "response.done")
+    assert done.response.output[0].content[0].transcript == "It is sunny."
+
+
+@requires("responses.connect")
+def test_line_of_the_tasks_page_sets_the_text_over_a_websocket(openai_mock, client):
+    run_task(TASKS["talk over a WebSocket"], openai_mock)
+    with client.responses.connect() as connection:
+        connection.response.create(**TASK_REQUEST)
+        completed = next(event for event in connection if event.type == "response.completed")
+    assert completed.response.output_text == "It is sunny."
+
+
+@pytest.mark.parametrize(
+    "wish, exception, message",
+    [
+        ("fail for good", openai.InternalServerError, "The server had an error"),
+        ("find my prompt too long", openai.BadRequestError, "Too long."),
+        ("not know my key", openai.AuthenticationError, "Incorrect API key provided"),
+        ("time out", openai.APITimeoutError, "Request timed out"),
+        ("be out of reach", openai.APIConnectionError, "Connection error"),
+    ],
+)
+def test_line_of_the_tasks_page_sets_an_exception(openai_mock, client, wish, exception, message):
+    run_task(TASKS[wish], openai_mock)
+    with pytest.raises(exception, match=message) as raised:
+        client.with_options(max_retries=0).responses.create(**TASK_REQUEST)
+    assert type(raised.value) is exception
+
+
+def test_line_of_the_tasks_page_sets_the_code_of_an_error(openai_mock):
+    run_task(TASKS["find my prompt too long"], openai_mock)
+    with pytest.raises(openai.BadRequestError) as raised:
+        task_text()
+    assert raised.value.code == "context_length_exceeded"
+
+
+def test_line_of_the_tasks_page_sets_a_delay_between_events(openai_mock):
+    run_task(TASKS["stream slowly"], openai_mock)
+    started = time.perf_counter()
+    with task_events() as events:
+        next(events)
+        next(events)
+    assert time.perf_counter() - started >= 0.05
+
+
+def test_line_of_the_tasks_page_sets_the_size_of_the_pieces(openai_mock):
+    run_task(TASKS["stream in small pieces"], openai_mock)
+    deltas = [event.delta for event in task_events() if event.type == "response.output_text.delta"]
+    assert deltas == ["Hel", "lo ", "the", "re"]
+
+
+def test_line_of_the_tasks_page_breaks_a_stream(openai_mock):
+    run_task(TASKS["break off in the middle of a stream"], openai_mock)
+    events_read = []
+    with pytest.raises(BROKEN_CONNECTION_ERROR):
+        events_read.extend(task_events())
+    assert len(events_read) == 3
+
+
+def test_line_of_the_tasks_page_sends_an_error_in_a_stream(openai_mock):
+    run_task(TASKS["send an error in the middle of a stream"], openai_mock)
+    events_read = []
+    with pytest.raises(openai.APIError, match=r"Overloaded\."):
+        events_read.extend(task_events())
+    assert len(events_read) == 3
+
+
+def test_line_of_the_tasks_page_ends_a_stream_too_early(openai_mock):
+    run_task(TASKS["end a stream too early, without an error"], openai_mock)
+    assert len(list(task_events())) == 3
+
+
+def test_line_of_the_tasks_page_uploads_a_file(openai_mock, client):
+    run_task(TASKS["a file to be there"], openai_mock)
+    (file,) = client.files.list().data
+    assert file.filename == "notes.txt"
+    assert file.purpose == "user_data"
+    assert client.files.content(file.id).read() == b"Buy milk."
+
+
+def test_line_of_the_tasks_page_adds_a_file_that_a_search_finds(openai_mock, client):
+    names = run_task(TASKS["a file search to find my text"], openai_mock)
+    (hit,) = client.vector_stores.search(names["store"].id, query="cats").data
+    assert hit.filename == "pets.txt"
+    assert hit.content[0].text == "Cats sleep."
+
+
+def test_line_of_the_tasks_page_stores_an_object(openai_mock, client):
+    run_task(TASKS["an object that no call made"], openai_mock)
+    assert client.models.retrieve("ft:mine").id == "ft:mine"
+
+
+@requires("videos.create")
+def test_line_of_the_tasks_page_fails_a_job(openai_mock, client):
+    run_task(TASKS["a job to fail"], openai_mock)
+    assert client.videos.create_and_poll(prompt="x").status == "failed"
+
+
+def test_line_of_the_tasks_page_makes_a_run_wait_for_tools(openai_mock, client):
+    run_task(TASKS["a run to wait for my tools"], openai_mock)
+    thread = add_thread(client, "How is the weather?")
+    runs = client.beta.threads.runs
+    run = runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client))
+    assert run.status == "requires_action"
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    assert call.function.name == "get_weather"
+    outputs = [{"tool_call_id": call.id, "output": "rain"}]
+    run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert run.status == "completed"
+    assert thread_texts(client, thread)[-1] == "It rains."
+
+
+def test_line_of_the_tasks_page_fails_a_line_of_a_batch(openai_mock, client):
+    run_task(TASKS["a batch with a line that failed"], openai_mock)
+    line = {"method": "POST", "url": "/v1/chat/completions", "body": CHAT_REQUEST}
+    lines = [json.dumps(line | {"custom_id": "a"}), json.dumps(line | {"custom_id": "b"})]
+    file = add_file(client, "\n".join(lines).encode(), "in.jsonl", "batch")
+    batch = client.batches.create(input_file_id=file, endpoint="/v1/chat/completions", completion_window="24h")
+    while batch.status != "completed":
+        batch = client.batches.retrieve(batch.id)
+    assert batch.request_counts.completed == 1
+    assert batch.request_counts.failed == 1
+
+
+def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
+    openai_mock.responses.create.response = "set"
+    run_task(TASKS["to start over"], openai_mock)
+    assert openai_mock.requests == []
+    assert client.vector_stores.list().data == []
+    assert task_text() == openai_responses._DEFAULT_TEXT
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "that it was called once",
+        "that it was not called",
+        "that this was sent",
+        "what was sent",
+        "which tools were offered",
+        "whether it was a retry",
+        "that no answer I set is left over",
+    ],
+)
+def test_line_of_the_tasks_page_asserts_what_was_sent(openai_mock, client, wish):
+    names = run_task(TASKS[wish], openai_mock)  # passes after one call
+    openai_mock.reset()
+    openai_mock.responses.create.response = [error(500), "first", "second", "third"]
+    task_text(input="Other", tools=[RESPONSES_TOOL])
+    task_text(model="gpt-4o")
+    client.embeddings.create(model="m", input="x", encoding_format="float")
+    with pytest.raises(AssertionError):
+        exec(TASKS[wish], names)
+
+
+def test_line_of_the_tasks_page_prints_every_request(openai_mock):
+    names = run_task(TASKS["every request, in order"], openai_mock)
+    assert names["printed"] == "<responses.create gpt-5.5: 200>\n<vector_stores.create: 200>\n"
+
+
+@pytest.mark.parametrize(
+    "wish, mark",
+    [
+        ("no request of this file to leave the process", pytest.mark.usefixtures("openai_mock")),
+        ("no answer that is made up", pytest.mark.openai_mock(only_scripted=True)),
+        ("wrong parameters to be refused", pytest.mark.openai_mock(strict=True)),
+        ("another address than OpenAI's", pytest.mark.openai_mock(base_url="http://localhost:8000/v1")),
+    ],
+)
+def test_line_of_the_tasks_page_marks_a_file(openai_mock, wish, mark):
+    names = run_task(TASKS[wish], openai_mock)
+    assert names["pytestmark"] == mark
+
+
+@pytest.mark.parametrize("wish", ["Azure", "a region, Bedrock or Vertex"])
+def test_line_of_the_tasks_page_makes_a_client_of_another_host(openai_mock, wish):
+    names = run_task(TASKS[wish], openai_mock)
+    assert names["client"].responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_refuses_a_token_to_a_workload(openai_mock):
+    run_task(TASKS["no token for my workload"], openai_mock)
+    assert httpx.post("https://auth.openai.com/oauth/token").status_code == 401
+
+
+def test_line_of_the_tasks_page_makes_an_http_client_with_a_transport(openai_mock):
+    names = run_task(TASKS["a client to hand over"], openai_mock)
+    client = new_client(base_url="https://any.test/v1", http_client=names["http_client"])
+    assert client.responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
+
+
+def test_line_of_the_tasks_page_answers_another_service(openai_mock):
+    run_task(TASKS["another service answered, too"], openai_mock)
+    assert httpx.get("https://weather.example/today").json() == {"sky": "blue"}
+
+
+def test_line_of_the_tasks_page_lets_requests_to_a_server_through(openai_mock):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    run_task(TASKS["requests to my own server let through"], openai_mock)
+    with http.server.HTTPServer(("localhost", 0), Handler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with httpx.Client(trust_env=False) as http_client:
+            assert http_client.get(f"http://localhost:{server.server_port}/").status_code == 204
+        thread.join()
+
+
+def test_line_of_the_tasks_page_signs_a_webhook(openai_mock, client):
+    posted = run_task(TASKS["a signed webhook"], openai_mock)["posted"]
+    event = client.webhooks.unwrap(posted.body, posted.headers, secret="whsec_c2VjcmV0")
+    assert event.type == "response.completed"
+    assert event.data.id == "resp_1"
+
+
+def test_line_of_the_tasks_page_makes_a_mock_without_pytest(openai_mock):
+    own_mock = run_task(TASKS["the mock without pytest"], openai_mock)["openai_mock"]
+    assert own_mock is not openai_mock
+    with own_mock:
+        assert task_text() == "Hi"
+
+
+def test_every_line_of_the_tasks_page_has_a_test():
+    source = pathlib.Path(__file__).read_text(encoding="utf-8")
+    assert TASKS
+    assert [wish for wish in TASKS if f'"{wish}"' not in source] == []
+
+
+# ---- what follows from the module ------------------------------------------------------------------------------------
+
+
+def test_page_of_endpoints_is_up_to_date():
+    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
+    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
+    assert on_disk == generated, "the route table has changed: run python docs/development/make_endpoints.py"
+
+
+@pinned_release
+def test_readme_has_the_figures_of_the_sdk_release():
+    figures = runpy.run_path(str(DOCS / "development" / "figures.py"))["figures"]()
+    line = f"| openai {openai.__version__} | {figures} |"
+    assert line in (ROOT / "README.md").read_text(encoding="utf-8"), f"the README should say: {line}"
+
+
+def test_example_models_are_not_deprecated():
+    # each of these files of the SDK has the deprecated models among its literals, with a comment
+    sources = ["audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py"]
+    source = "".join((SDK_TYPES / name).read_text(encoding="utf-8") for name in sources)
+    deprecated = set()
+    for names in re.findall(r'^ *- ("[^:]+):', source, re.MULTILINE):
+        deprecated.update(re.findall('"([^"]+)"', names))
+    text = "".join(page.read_text(encoding="utf-8") for page in [*PAGES, DOCS / "example.py"])
+    model_names = set(re.findall(r"""(?:model"?[=:] ?|models\.retrieve\()["']([\w.-]+)""", text))
+    assert openai_responses._DEFAULT_MODEL in model_names
+    assert model_names & deprecated == set()
+
+
+# ---- links and the example script ------------------------------------------------------------------------------------
+
+
 def anchors(page):
-    """What the headings of a page are linked by."""
+    """Return the anchors of the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -23537,7 +25321,9 @@ def anchors(page):
 def test_links_of_a_page_have_existing_targets(page):
     for link in re.findall(r"\]\((?!https://)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = link.partition("#")
-        target = page.parent / path if path else page
+        target = page
+        if path:
+            target = page.parent / path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
 
@@ -23548,7 +25334,8 @@ def test_example_script_prints_the_responses(monkeypatch, capsys):
         monkeypatch.delenv(key)
     runpy.run_path(str(DOCS / "example.py"), run_name="__main__")
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
-    assert printed["plain"] == printed["streamed"].replace("|", "") == "Hello! How can I help?"
+    assert printed["plain"] == "Hello! How can I help?"
+    assert printed["streamed"].replace("|", "") == "Hello! How can I help?"
     assert printed["tool loop"] == "get_weather(Tokyo) -> It is sunny in Tokyo."
     assert printed["search"] == "pets.txt says: Cats sleep most of the day."
     assert printed["error"] == "429, then: Here I am."
