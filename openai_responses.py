@@ -2543,6 +2543,7 @@ def _check_body(call: _Call) -> None:
         _check_api_key(call)
         _check_model_category(call)
         _check_params(call)
+        _check_model_params(call)
         _check_strict_schemas(call)
 
 
@@ -2580,46 +2581,6 @@ def _check_api_key(call: _Call) -> None:
         _reject(message, code="invalid_api_key", status=401)
 
 
-# Prefixes of model names, by the category of the model. The first category with a matching prefix applies.
-_MODEL_CATEGORIES = {
-    "completion": ("gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"),
-    "embedding": ("text-embedding-",),
-    "chat": ("gpt-3.5-", "gpt-4", "gpt-5", "o1", "o3", "o4-"),
-}
-
-
-_CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", None)
-_CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
-
-
-# The status, message and param of the error for an endpoint and a category of models that it doesn't support.
-_WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
-    ("chat.completions.create", "completion"): (
-        404,
-        "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
-        "model",
-    ),
-    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
-    ("completions.create", "chat"): (
-        404,
-        "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
-        "model",
-    ),
-    ("completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
-    ("embeddings.create", "chat"): _CANNOT_EMBED_ERROR,
-    ("embeddings.create", "completion"): _CANNOT_EMBED_ERROR,
-}
-
-
-def _check_model_category(call: _Call) -> None:
-    """Raise the error of a model that the endpoint doesn't support. On Azure, the name is that of a deployment."""
-    model = str(call.body.get("model"))
-    category = next((category for category, prefixes in _MODEL_CATEGORIES.items() if model.startswith(prefixes)), "")
-    if (call.row.name, category) in _WRONG_MODEL_ERRORS and not call.is_azure:
-        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, category]
-        _reject(message, param, status=status)
-
-
 # Parameters that the API accepts although the SDK's methods don't have them.
 _EXTRA_PARAMS = {
     "images.edit": {"images"},
@@ -2651,6 +2612,320 @@ def _check_param_types(call: _Call) -> None:
         if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
             _check_type(name, value, tp, lenient, _has_form(call))
+
+
+# ---- models, and what they don't accept ------------------------------------------------------------------------------
+
+
+class _ModelFamily(NamedTuple):
+    """What models have in common whose names have the same beginning."""
+
+    pattern: str  # a regular expression for the beginning of their names
+    category: str  # what the models are for; see `_WRONG_MODEL_ERRORS`
+    default_effort: str | None = None  # None if the models don't reason
+    efforts: tuple[str, ...] = ()  # the values of `reasoning.effort`
+    verbosities: tuple[str, ...] = ("medium",)
+
+
+_LOW_TO_HIGH = ("low", "medium", "high")
+_LOW_TO_XHIGH = ("low", "medium", "high", "xhigh")
+
+
+# The families of models. The first one with a matching pattern applies. Models of other names may be new ones, of which
+# everything is accepted.
+_MODEL_FAMILIES = (
+    _ModelFamily(
+        pattern=r"gpt-3\.5-turbo-instruct|davinci-002|babbage-002",
+        category="completion",
+    ),
+    _ModelFamily(
+        pattern=r"text-embedding-",
+        category="embedding",
+    ),
+    _ModelFamily(
+        pattern=r"gpt-3\.5-|gpt-4|gpt-audio|chatgpt-4o|gpt-5-(chat|search)",
+        category="chat",
+    ),
+    _ModelFamily(
+        pattern=r"o1-(mini|preview)",
+        category="chat",
+        default_effort="medium",
+    ),
+    _ModelFamily(
+        pattern=r"o\d(-mini)?-deep-research|computer-use",
+        category="responses",
+        default_effort="medium",
+        efforts=("medium",),
+    ),
+    _ModelFamily(
+        pattern=r"o\d-pro|codex-mini",
+        category="responses",
+        default_effort="medium",
+        efforts=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"o\d",
+        category="chat",
+        default_effort="medium",
+        efforts=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5-pro",
+        category="responses",
+        default_effort="high",
+        efforts=("high",),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.1-codex-max",
+        category="responses",
+        default_effort="medium",
+        efforts=("none", *_LOW_TO_XHIGH),
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5(\.1)?-codex",
+        category="responses",
+        default_effort="medium",
+        efforts=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.2-codex",
+        category="responses",
+        default_effort="medium",
+        efforts=_LOW_TO_XHIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.\d+-codex",
+        category="responses",
+        default_effort="medium",
+        efforts=_LOW_TO_XHIGH,
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.[2-5]-pro",
+        category="responses",
+        default_effort="medium",
+        efforts=("medium", "high", "xhigh"),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.\d+-chat",
+        category="chat",
+        default_effort="medium",
+        efforts=("medium",),
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.([6-9]|\d\d)",
+        category="chat",
+        default_effort="medium",
+        efforts=("none", *_LOW_TO_XHIGH, "max"),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.5",
+        category="chat",
+        default_effort="medium",
+        efforts=("none", *_LOW_TO_XHIGH),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.[2-4]",
+        category="chat",
+        default_effort="none",
+        efforts=("none", *_LOW_TO_XHIGH),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5\.1",
+        category="chat",
+        default_effort="none",
+        efforts=("none", *_LOW_TO_HIGH),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-5",
+        category="chat",
+        default_effort="medium",
+        efforts=("minimal", *_LOW_TO_HIGH),
+        verbosities=_LOW_TO_HIGH,
+    ),
+    _ModelFamily(
+        pattern=r"gpt-6",
+        category="chat",
+        default_effort="medium",
+        efforts=(*_LOW_TO_XHIGH, "max"),
+        verbosities=_LOW_TO_HIGH,
+    ),
+)
+
+
+@functools.lru_cache
+def _model_family(model: str) -> _ModelFamily | None:
+    """Return the family of a model, or None if no family has its name."""
+    for family in _MODEL_FAMILIES:
+        if re.match(family.pattern, model):
+            return family
+    return None
+
+
+def _model_of(call: _Call) -> str:
+    """Return the model of a request, or "" if it has none. On Azure, the name is that of a deployment of any model."""
+    model = call.body.get("model")
+    if call.is_azure or not isinstance(model, str):
+        return ""
+    return model
+
+
+_CANNOT_SAMPLE_ERROR = (403, "You are not allowed to sample from this model", None)
+_CANNOT_EMBED_ERROR = (403, "You are not allowed to generate embeddings from this model", None)
+_IS_CHAT_MODEL_ERROR = (
+    404,
+    "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?",
+    "model",
+)
+
+
+# The status, message and param of the error for an endpoint and a category of models that it doesn't support.
+_WRONG_MODEL_ERRORS: Mapping[tuple[str, str], tuple[int, str, str | None]] = {
+    ("chat.completions.create", "completion"): (
+        404,
+        "This is not a chat model and thus not supported in the v1/chat/completions endpoint. Did you mean to use v1/completions?",
+        "model",
+    ),
+    ("chat.completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
+    ("chat.completions.create", "responses"): (
+        404,
+        "This model is only supported in v1/responses and not in v1/chat/completions.",
+        "model",
+    ),
+    ("completions.create", "chat"): _IS_CHAT_MODEL_ERROR,
+    ("completions.create", "embedding"): _CANNOT_SAMPLE_ERROR,
+    ("completions.create", "responses"): _IS_CHAT_MODEL_ERROR,
+    ("embeddings.create", "chat"): _CANNOT_EMBED_ERROR,
+    ("embeddings.create", "completion"): _CANNOT_EMBED_ERROR,
+    ("embeddings.create", "responses"): _CANNOT_EMBED_ERROR,
+}
+
+
+def _check_model_category(call: _Call) -> None:
+    """Raise the error of a model that the endpoint doesn't support."""
+    family = _model_family(_model_of(call))
+    if family and (call.row.name, family.category) in _WRONG_MODEL_ERRORS:
+        status, message, param = _WRONG_MODEL_ERRORS[call.row.name, family.category]
+        _reject(message, param, status=status)
+
+
+class _ModelRule(NamedTuple):
+    """A parameter, or values of it, that models don't accept at an endpoint. Null is always accepted."""
+
+    param: str  # its path in the body, with `[]` for any item of a list
+    message: str  # a format string; see `reject` for its names
+    code: str | None = "unsupported_parameter"
+    models: str = ""  # a regular expression for the beginning of their names
+    reasoning: tuple[str, ...] = ()  # only if the model's reasoning is one of these; see `_reasoning_of`
+    accepted: tuple[Any, ...] = ()  # values that are accepted, such as the default
+    accepted_field: str = ""  # the field of `_ModelFamily` with the values that are accepted
+    rejected: tuple[Any, ...] = ()  # if set, all other values are accepted
+    with_param: str = ""  # only if the request also has this parameter
+    error_param: str | None = "{param}"  # the `param` of the error, a format string too
+
+    def reject(self, path: _Path, value: Any, model: str, accepted: Iterable[Any]) -> typing.NoReturn:
+        """Raise the 400 of a value that a model doesn't accept."""
+        quoted = [repr(word) for word in accepted]
+        names = {
+            "param": _format_path(path),
+            "parent": _format_path(path[:-1] or path),
+            "message": _format_path(path[:2]),  # of `messages`
+            "value": value,
+            "model": model,
+            "accepted": _enumeration(quoted),
+            "alternatives": _enumeration(quoted, "or"),
+        }
+        error_param = self.error_param
+        if error_param is not None:
+            error_param = error_param.format(**names)
+        _reject(self.message.format(**names), error_param, self.code)
+
+
+# Reasoning of models that the table of families has, whatever it is.
+_OF_ANY_FAMILY = ("on", "off", "never")
+
+
+# The rules by endpoint. Each API adds its rows. A row of `responses` also applies to `beta.responses`.
+_MODEL_RULES: dict[str, tuple[_ModelRule, ...]] = {}
+
+
+_UNSUPPORTED_PARAM = "Unsupported parameter: '{param}' is not supported with this model."
+_UNSUPPORTED_VALUE = (
+    "Unsupported value: '{param}' does not support {value!r} with this model. Supported values are: {accepted}."
+)
+_ONLY_DEFAULT_VALUE = (
+    "Unsupported value: '{param}' does not support {value!r} with this model. Only the default (1) value is supported."
+)
+_UNSUPPORTED_SCHEMA = (
+    "Invalid parameter: '{parent}' of type {value!r} is not supported with this model. Learn more about supported models "
+    "at the Structured Outputs guide: https://platform.openai.com/docs/guides/structured-outputs"
+)
+_UNKNOWN_PARAM = "Unknown parameter: '{param}'."
+
+
+# Models without structured outputs, and those of them that have no JSON mode either.
+_MODELS_WITHOUT_SCHEMAS = r"gpt-3\.5|gpt-4(?![.o])|gpt-4o-2024-05-13|o1-(mini|preview)"
+_MODELS_WITHOUT_JSON_MODE = r"gpt-4($|-0314|-0613|-32k|-vision)|o1-(mini|preview)"
+
+
+def _check_model_params(call: _Call) -> None:
+    """Raise the 400 of a parameter that the model doesn't support."""
+    model = _model_of(call)
+    if not model:
+        return
+    for rule in _MODEL_RULES.get(call.row.name.removeprefix("beta."), ()):
+        if not _applies_to_model(rule, call.body, model):
+            continue
+        accepted = rule.accepted
+        if rule.accepted_field:
+            accepted = getattr(_model_family(model), rule.accepted_field)
+        for path, value in _values_at(call.body, rule.param):
+            is_accepted = value not in rule.rejected if rule.rejected else value in accepted
+            if value is not None and not is_accepted:
+                rule.reject(path, value, model, accepted)
+
+
+def _applies_to_model(rule: _ModelRule, body: Mapping[str, Any], model: str) -> bool:
+    """Return True if a rule is about a model, and about requests like this one."""
+    if not re.match(rule.models, model):
+        return False
+    if rule.with_param and not body.get(rule.with_param):
+        return False
+    return not rule.reasoning or _reasoning_of(model, body) in rule.reasoning
+
+
+def _reasoning_of(model: str, body: Mapping[str, Any]) -> str:
+    """Return "on" or "off" for a model that can reason, as the effort of the request says, "never" for one that can't.
+
+    Return "unknown" for a model of no known family.
+    """
+    family = _model_family(model)
+    if family is None:
+        return "unknown"
+    if family.default_effort is None:
+        return "never"
+    effort = body.get("reasoning_effort") or _get_dict(body, "reasoning").get("effort") or family.default_effort
+    return "off" if effort == "none" else "on"
+
+
+def _values_at(value: Any, param: str) -> list[tuple[_Path, Any]]:
+    """Return the values at a path such as `messages[].role`, each with its own path such as `messages[0].role`."""
+    found: list[tuple[_Path, Any]] = [((), value)]
+    for key in re.findall(r"\w+|\[\]", param):
+        next_found: list[tuple[_Path, Any]] = []
+        for path, parent in found:
+            if key == "[]" and isinstance(parent, list):
+                next_found += [((*path, index), item) for index, item in enumerate(parent)]
+            elif isinstance(parent, dict) and key in parent:
+                next_found.append(((*path, key), parent[key]))
+        found = next_found
+    return found
 
 
 # ---- what the SDK declares: parameters and messages of clients -------------------------------------------------------
@@ -3700,13 +3975,13 @@ _FLAW_MESSAGES: Mapping[str, Callable[[_Flaw, str], str]] = {
 }
 
 
-def _enumeration(words: Sequence[str]) -> str:
-    """Return `a`, `a and b`, or `a, b, and c`."""
+def _enumeration(words: Sequence[str], conjunction: str = "and") -> str:
+    """Return `a`, `a and b`, or `a, b, and c`. Return an empty string for no words."""
+    if len(words) < 2:
+        return "".join(words)
     *first_words, last_word = words
-    if not first_words:
-        return last_word
     comma = "," if len(first_words) > 1 else ""
-    return f"{', '.join(first_words)}{comma} and {last_word}"
+    return f"{', '.join(first_words)}{comma} {conjunction} {last_word}"
 
 
 # ---- objects that a request names ------------------------------------------------------------------------------------
@@ -6119,8 +6394,10 @@ def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str
     response: the response, of which only the model is used.
     """
     fields: _JSON = {}
-    reasoning: _JSON = {"context": None, "effort": None, "summary": None}
-    for key, default in _defaults_for_model(_supported_response_defaults(), str(response["model"])).items():
+    model = str(response["model"])
+    family = _model_family(model)
+    reasoning: _JSON = {"context": None, "effort": family and family.default_effort, "summary": None}
+    for key, default in _defaults_for_model(_supported_response_defaults(), model).items():
         if key == "reasoning":
             reasoning |= default
         elif requested.get(key) is None:
@@ -6151,7 +6428,6 @@ _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
         {
             "reasoning": {
                 "context": "all_turns",
-                "effort": "medium",
                 "mode": "standard",
             },
             "top_p": 0.98,
@@ -6163,7 +6439,6 @@ _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
         {
             "reasoning": {
                 "context": "current_turn",
-                "effort": "medium",
                 "mode": "standard",
             },
             "top_p": 0.98,
@@ -6175,7 +6450,6 @@ _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
         {
             "reasoning": {
                 "context": "current_turn",
-                "effort": "none",
                 "mode": "standard",
             },
             "top_p": 0.98,
@@ -6187,7 +6461,6 @@ _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
         {
             "reasoning": {
                 "context": "current_turn",
-                "effort": "none",
                 "mode": "standard",
             },
         },
@@ -6197,7 +6470,6 @@ _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
         {
             "reasoning": {
                 "context": "current_turn",
-                "effort": "medium",
                 "mode": "standard",
             },
         },
@@ -7796,6 +8068,96 @@ _extend_table(
 )
 
 
+# What the values of `reasoning.effort`, `text.verbosity` and others are depends on the model.
+_UNSUPPORTED_VALUE_OF_MODEL = (
+    "Unsupported value: {value!r} is not supported with the '{model}' model. Supported values are: {accepted}."
+)
+_RESPONSE_MODEL_RULES = (
+    _ModelRule(
+        param="temperature",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(1,),
+    ),
+    _ModelRule(
+        param="top_p",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(0.98, 1),
+    ),
+    _ModelRule(
+        param="include[]",
+        message="logprobs are not supported with reasoning models.",
+        reasoning=("on",),
+        rejected=("message.output_text.logprobs",),
+        error_param="include",
+    ),
+    _ModelRule(
+        param="top_logprobs",
+        message="logprobs are not supported with reasoning models.",
+        reasoning=("on",),
+        accepted=(0,),
+    ),
+    _ModelRule(
+        param="include[]",
+        message="Encrypted content is not supported with this model.",
+        code=None,
+        reasoning=("never",),
+        rejected=("reasoning.encrypted_content",),
+        error_param="include",
+    ),
+    _ModelRule(
+        param="reasoning.effort",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("never",),
+    ),
+    _ModelRule(
+        param="reasoning.summary",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("never",),
+    ),
+    _ModelRule(
+        param="reasoning.effort",
+        message=_UNSUPPORTED_VALUE_OF_MODEL,
+        code="unsupported_value",
+        reasoning=("on", "off"),
+        accepted_field="efforts",
+    ),
+    _ModelRule(
+        param="text.verbosity",
+        message=_UNSUPPORTED_VALUE_OF_MODEL,
+        code="unsupported_value",
+        reasoning=_OF_ANY_FAMILY,
+        accepted_field="verbosities",
+    ),
+    _ModelRule(
+        param="text.format.type",
+        message="Invalid parameter: '{parent}' of type {value!r} is not supported with model version `{model}`.",
+        code=None,
+        models=_MODELS_WITHOUT_SCHEMAS,
+        rejected=("json_schema",),
+        error_param="{parent}",
+    ),
+    _ModelRule(
+        param="text.format.type",
+        message="Invalid parameter: '{parent}' of type {value!r} is not supported with model version `{model}`.",
+        code=None,
+        models=_MODELS_WITHOUT_JSON_MODE,
+        rejected=("json_object",),
+        error_param="{parent}",
+    ),
+)
+
+
+_extend_table(
+    _MODEL_RULES,
+    {
+        "responses.connect": _RESPONSE_MODEL_RULES,
+        "responses.create": _RESPONSE_MODEL_RULES,
+    },
+)
+
+
 _extend_table(
     _SOCKET_SESSIONS,
     {
@@ -7842,6 +8204,11 @@ def _reject_unanswered(tracker: _CallTracker, index: int) -> typing.NoReturn:
         f"The following tool_call_ids did not have response messages: {call_ids}",
         f"messages.[{index}].role",
     )
+
+
+# Models that search the web, and models that hear and speak.
+_SEARCH_MODELS = r"gpt-4o(-mini)?-search|gpt-5-search"
+_AUDIO_MODELS = r"gpt-4o(-mini)?-audio|gpt-audio"
 
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
@@ -8373,6 +8740,164 @@ _extend_table(
         ),
     },
 )
+
+
+_CHAT_MODEL_RULES = (
+    _ModelRule(
+        param="messages[].role",
+        message="Unsupported value: '{param}' does not support {value!r} with this model.",
+        code="unsupported_value",
+        models=r"o1-(mini|preview)",
+        rejected=("developer", "system"),
+    ),
+    _ModelRule(
+        param="max_tokens",
+        message="Unsupported parameter: '{param}' is not supported with this model. Use 'max_completion_tokens' instead.",
+        reasoning=("on", "off"),
+    ),
+    _ModelRule(
+        param="temperature",
+        message=_UNSUPPORTED_PARAM,
+        models=r"o3-mini",
+        accepted=(1,),
+    ),
+    _ModelRule(
+        param="temperature",
+        message=_ONLY_DEFAULT_VALUE,
+        code="unsupported_value",
+        reasoning=("on",),
+        accepted=(1,),
+    ),
+    _ModelRule(
+        param="top_p",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(1,),
+    ),
+    _ModelRule(
+        param="frequency_penalty",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(0,),
+    ),
+    _ModelRule(
+        param="presence_penalty",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(0,),
+    ),
+    _ModelRule(
+        param="logprobs",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(False,),
+    ),
+    _ModelRule(
+        param="top_logprobs",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=(0,),
+    ),
+    _ModelRule(
+        param="logit_bias",
+        message=_UNSUPPORTED_PARAM,
+        reasoning=("on",),
+        accepted=({},),
+    ),
+    _ModelRule(
+        param="stop",
+        message=_UNSUPPORTED_PARAM,
+        models=r"o3(?!-mini)|o4|gpt-[5-6]",
+        reasoning=("on",),
+        accepted=([],),
+    ),
+    _ModelRule(
+        param="parallel_tool_calls",
+        message=_UNSUPPORTED_PARAM,
+        models=r"o\d",
+    ),
+    _ModelRule(
+        param="tools",
+        message=_UNSUPPORTED_PARAM,
+        models=r"o1-(mini|preview)",
+    ),
+    _ModelRule(
+        param="reasoning_effort",
+        message="Unrecognized request argument supplied: {param}",
+        code=None,
+        reasoning=("never",),
+        error_param=None,
+    ),
+    _ModelRule(
+        param="reasoning_effort",
+        message=_UNSUPPORTED_VALUE,
+        code="unsupported_value",
+        reasoning=("on", "off"),
+        accepted_field="efforts",
+    ),
+    _ModelRule(
+        param="reasoning_effort",
+        message=(
+            "Function tools with reasoning_effort are not supported for {model} in /v1/chat/completions. To use function "
+            "tools, use /v1/responses or set reasoning_effort to 'none'."
+        ),
+        code=None,
+        models=r"gpt-5\.([4-9]|\d\d)|gpt-6",
+        accepted=("none",),
+        with_param="tools",
+    ),
+    _ModelRule(
+        param="verbosity",
+        message=_UNSUPPORTED_VALUE,
+        code="unsupported_value",
+        reasoning=_OF_ANY_FAMILY,
+        accepted_field="verbosities",
+    ),
+    _ModelRule(
+        param="response_format.type",
+        message=_UNSUPPORTED_SCHEMA,
+        code=None,
+        models=_MODELS_WITHOUT_SCHEMAS,
+        rejected=("json_schema",),
+        error_param=None,
+    ),
+    _ModelRule(
+        param="response_format.type",
+        message="Invalid parameter: '{parent}' of type {value!r} is not supported with this model.",
+        code=None,
+        models=_MODELS_WITHOUT_JSON_MODE,
+        rejected=("json_object",),
+        error_param="{parent}",
+    ),
+    _ModelRule(
+        param="web_search_options",
+        message="Web search options not supported with this model.",
+        code=None,
+        models=rf"(?!{_SEARCH_MODELS})",
+        reasoning=_OF_ANY_FAMILY,
+    ),
+    _ModelRule(
+        param="modalities[]",
+        message="Unsupported value: 'modalities' does not support {value!r} with this model.",
+        code="unsupported_value",
+        models=rf"(?!{_AUDIO_MODELS})",
+        reasoning=_OF_ANY_FAMILY,
+        rejected=("audio",),
+        error_param="modalities",
+    ),
+    _ModelRule(
+        param="messages[].content[].type",
+        message="Invalid '{message}'. Content blocks are expected to be either text or image_url type.",
+        code="invalid_value",
+        models=rf"(?!{_AUDIO_MODELS})",
+        reasoning=_OF_ANY_FAMILY,
+        rejected=("input_audio",),
+        error_param="{message}",
+    ),
+)
+
+
+_extend_table(_MODEL_RULES, {"chat.completions.create": _CHAT_MODEL_RULES})
 
 
 # ======================================================================================================================
@@ -10310,6 +10835,81 @@ _extend_table(
 )
 
 
+_GPT_IMAGE_MODELS = r"gpt-image|chatgpt-image"
+_INVALID_VALUE_OF_MODEL = "Invalid value: '{value}'. Supported values are: {accepted}."
+
+
+def _unknown_param(param: str, models: str) -> _ModelRule:
+    """Return the rule of a parameter that models don't know."""
+    return _ModelRule(param=param, message=_UNKNOWN_PARAM, code="unknown_parameter", models=models)
+
+
+def _only_values(param: str, models: str, *accepted: str) -> _ModelRule:
+    """Return the rule of a parameter of which models accept only some values."""
+    return _ModelRule(
+        param=param,
+        message=_INVALID_VALUE_OF_MODEL,
+        code="invalid_value",
+        models=models,
+        accepted=accepted,
+    )
+
+
+def _only_formats(models: str, *accepted: str) -> _ModelRule:
+    """Return the rule of the formats in which models return a transcript."""
+    return _ModelRule(
+        param="response_format",
+        message="response_format {value!r} is not compatible with model '{model}'. Use {alternatives} instead.",
+        code="unsupported_value",
+        models=models,
+        accepted=accepted,
+    )
+
+
+# What image models share in both endpoints. `gpt-image-2` and later ones generate images of any size.
+_IMAGE_MODEL_RULES = (
+    _unknown_param("response_format", _GPT_IMAGE_MODELS),
+    _unknown_param("background", "dall-e"),
+    _unknown_param("output_compression", "dall-e"),
+    _unknown_param("output_format", "dall-e"),
+    _unknown_param("partial_images", "dall-e"),
+    _only_values("size", "dall-e-2", "256x256", "512x512", "1024x1024"),
+    _only_values("size", "dall-e-3", "1024x1024", "1024x1792", "1792x1024"),
+    _only_values("size", "gpt-image-1", "1024x1024", "1024x1536", "1536x1024", "auto"),
+    _only_values("quality", _GPT_IMAGE_MODELS, "low", "medium", "high", "auto"),
+)
+
+
+_extend_table(
+    _MODEL_RULES,
+    {
+        "audio.transcriptions.create": (
+            _only_formats("whisper", "json", "text", "srt", "verbose_json", "vtt"),
+            _only_formats("gpt-4o-transcribe-diarize", "json", "text", "diarized_json"),
+            _only_formats("gpt-.*transcribe(?!-diarize)", "json", "text"),
+        ),
+        "images.edit": (
+            *_IMAGE_MODEL_RULES,
+            _unknown_param("input_fidelity", "dall-e"),
+        ),
+        "images.generate": (
+            *_IMAGE_MODEL_RULES,
+            _unknown_param("moderation", "dall-e"),
+            _unknown_param("quality", "dall-e-2"),
+            _unknown_param("style", rf"dall-e-2|{_GPT_IMAGE_MODELS}"),
+            _only_values("quality", "dall-e-3", "standard", "hd", "auto"),
+            _ModelRule(
+                param="n",
+                message="Invalid 'n': integer above maximum value. Expected a value <= 1, but got {value} instead.",
+                code="integer_above_max_value",
+                models="dall-e-3",
+                accepted=(1,),
+            ),
+        ),
+    },
+)
+
+
 _extend_table(
     _BEHAVIORS,
     {
@@ -10545,6 +11145,22 @@ _extend_table(
         "Categories": {"illicit": False, "illicit/violent": False},
         "ModerationCreateResponse": {"model": "omni-moderation-latest"},
         "Embedding": {"embedding": []},
+    },
+)
+
+
+_extend_table(
+    _MODEL_RULES,
+    {
+        "embeddings.create": (
+            _ModelRule(
+                param="dimensions",
+                message="This model does not support specifying dimensions.",
+                code=None,
+                models=r"text-embedding-ada-002",
+                error_param=None,
+            ),
+        ),
     },
 )
 

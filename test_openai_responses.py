@@ -5755,6 +5755,424 @@ def test_strict_mode_accepts_models_of_the_endpoint_and_unknown_models(name, mod
     assert response_for_model(name, model, strict=True).status_code == 200
 
 
+def strict_error(name, body, strict=True):
+    """Return the error that a request is answered with, or None."""
+    return send_with_key(OpenAIMock(strict=strict), name, body).get("error")
+
+
+def chat_body(model, **params):
+    return {"model": model, "messages": USER_MESSAGES} | params
+
+
+def response_body(model, **params):
+    return {"model": model, "input": "Hi"} | params
+
+
+RESPONSES_CREATE = "responses.create"
+AUDIO_PART = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+AUDIO_MESSAGES = [{"role": "user", "content": [AUDIO_PART]}]
+JSON_MESSAGES = [{"role": "user", "content": "Answer in JSON."}]
+SYSTEM_MESSAGES = [{"role": "system", "content": "Be brief."}, *USER_MESSAGES]
+DEVELOPER_MESSAGES = [*USER_MESSAGES, {"role": "developer", "content": "Be brief."}]
+IMAGE_BODY = {"prompt": "A cat"}
+SCHEMA_FORMAT = {"type": "json_schema", "json_schema": {"name": "n", "schema": CITY_SCHEMA}}
+SCHEMA_TEXT = {"format": {"type": "json_schema", "name": "n", "schema": CITY_SCHEMA}}
+LOGPROBS_INCLUDED = {"include": ["message.output_text.logprobs"]}
+ENCRYPTED_INCLUDED = {"include": ["reasoning.encrypted_content"]}
+MAX_TOKENS_UNSUPPORTED = (
+    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+)
+CHAT_LOGPROBS_UNSUPPORTED = "Unsupported parameter: 'logprobs' is not supported with this model."
+RESPONSE_LOGPROBS_UNSUPPORTED = "logprobs are not supported with reasoning models."
+STOP_UNSUPPORTED = "Unsupported parameter: 'stop' is not supported with this model."
+TOP_P_UNSUPPORTED = "Unsupported parameter: 'top_p' is not supported with this model."
+TEMPERATURE_UNSUPPORTED = "Unsupported parameter: 'temperature' is not supported with this model."
+EFFORT_UNRECOGNIZED = "Unrecognized request argument supplied: reasoning_effort"
+NO_SEARCH = "Web search options not supported with this model."
+NO_AUDIO = "Invalid 'messages[0]'. Content blocks are expected to be either text or image_url type."
+ONLY_RESPONSES = "This model is only supported in v1/responses and not in v1/chat/completions."
+
+
+def only_default(value):
+    return (
+        f"Unsupported value: 'temperature' does not support {value} with this model. "
+        "Only the default (1) value is supported."
+    )
+
+
+def chat_value_unsupported(param, value, supported):
+    return (
+        f"Unsupported value: '{param}' does not support '{value}' with this model. Supported values are: {supported}."
+    )
+
+
+def value_unsupported(value, model, supported):
+    return f"Unsupported value: '{value}' is not supported with the '{model}' model. Supported values are: {supported}."
+
+
+def tools_with_effort(model):
+    return (
+        f"Function tools with reasoning_effort are not supported for {model} in /v1/chat/completions. To use function "
+        "tools, use /v1/responses or set reasoning_effort to 'none'."
+    )
+
+
+def schema_unsupported(model):
+    return f"Invalid parameter: 'text.format' of type 'json_schema' is not supported with model version `{model}`."
+
+
+SUPPORTED_BY_O3 = "'low', 'medium', and 'high'"
+SUPPORTED_BY_GPT_5_1 = "'none', 'low', 'medium', and 'high'"
+SUPPORTED_BY_GPT_5_4 = "'none', 'low', 'medium', 'high', and 'xhigh'"
+
+# Endpoint, model, parameters, and the message, param and code of the error.
+UNSUPPORTED_BY_MODEL = [
+    (CHAT_CREATE, "gpt-5-nano", {"max_tokens": 9}, MAX_TOKENS_UNSUPPORTED, "max_tokens", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-5.4", {"max_tokens": 9}, MAX_TOKENS_UNSUPPORTED, "max_tokens", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-6-astra", {"max_tokens": 9}, MAX_TOKENS_UNSUPPORTED, "max_tokens", "unsupported_parameter"),
+    (CHAT_CREATE, "o1-mini", {"max_tokens": 9}, MAX_TOKENS_UNSUPPORTED, "max_tokens", "unsupported_parameter"),
+    (CHAT_CREATE, "o4-mini", {"max_tokens": 9}, MAX_TOKENS_UNSUPPORTED, "max_tokens", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-5", {"temperature": 0.5}, only_default(0.5), "temperature", "unsupported_value"),
+    (CHAT_CREATE, "gpt-5.6-luna", {"temperature": 0}, only_default(0), "temperature", "unsupported_value"),
+    (CHAT_CREATE, "o1", {"temperature": 0.2}, only_default(0.2), "temperature", "unsupported_value"),
+    (CHAT_CREATE, "o3-mini", {"temperature": 0}, TEMPERATURE_UNSUPPORTED, "temperature", "unsupported_parameter"),
+    (
+        CHAT_CREATE,
+        "gpt-5.1",
+        {"temperature": 0, "reasoning_effort": "low"},
+        only_default(0),
+        "temperature",
+        "unsupported_value",
+    ),
+    (CHAT_CREATE, "gpt-5-mini", {"top_p": 0.9}, TOP_P_UNSUPPORTED, "top_p", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-5-mini", {"logprobs": True}, CHAT_LOGPROBS_UNSUPPORTED, "logprobs", "unsupported_parameter"),
+    (CHAT_CREATE, "o3", {"stop": ["x"]}, STOP_UNSUPPORTED, "stop", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-5", {"stop": "x"}, STOP_UNSUPPORTED, "stop", "unsupported_parameter"),
+    (CHAT_CREATE, "gpt-4o", {"reasoning_effort": "low"}, EFFORT_UNRECOGNIZED, None, None),
+    (CHAT_CREATE, "gpt-4.1", {"reasoning_effort": "none"}, EFFORT_UNRECOGNIZED, None, None),
+    (
+        CHAT_CREATE,
+        "o3",
+        {"reasoning_effort": "minimal"},
+        chat_value_unsupported("reasoning_effort", "minimal", SUPPORTED_BY_O3),
+        "reasoning_effort",
+        "unsupported_value",
+    ),
+    (
+        CHAT_CREATE,
+        "gpt-5.1",
+        {"reasoning_effort": "xhigh"},
+        chat_value_unsupported("reasoning_effort", "xhigh", SUPPORTED_BY_GPT_5_1),
+        "reasoning_effort",
+        "unsupported_value",
+    ),
+    (
+        CHAT_CREATE,
+        "gpt-5.4",
+        {"reasoning_effort": "low", "tools": [CHAT_TOOL]},
+        tools_with_effort("gpt-5.4"),
+        "reasoning_effort",
+        None,
+    ),
+    (
+        CHAT_CREATE,
+        "gpt-4o",
+        {"verbosity": "low"},
+        chat_value_unsupported("verbosity", "low", "'medium'"),
+        "verbosity",
+        "unsupported_value",
+    ),
+    (CHAT_CREATE, "gpt-4o", {"web_search_options": {}}, NO_SEARCH, "web_search_options", None),
+    (CHAT_CREATE, "gpt-4o", {"messages": AUDIO_MESSAGES}, NO_AUDIO, "messages[0]", "invalid_value"),
+    (
+        CHAT_CREATE,
+        "gpt-5",
+        {"modalities": ["text", "audio"]},
+        "Unsupported value: 'modalities' does not support 'audio' with this model.",
+        "modalities",
+        "unsupported_value",
+    ),
+    (
+        CHAT_CREATE,
+        "o1-mini",
+        {"messages": SYSTEM_MESSAGES, "temperature": 0},
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        "messages[0].role",
+        "unsupported_value",
+    ),
+    (
+        CHAT_CREATE,
+        "o1-preview",
+        {"messages": DEVELOPER_MESSAGES},
+        "Unsupported value: 'messages[1].role' does not support 'developer' with this model.",
+        "messages[1].role",
+        "unsupported_value",
+    ),
+    (
+        CHAT_CREATE,
+        "gpt-4",
+        {"response_format": {"type": "json_object"}, "messages": JSON_MESSAGES},
+        "Invalid parameter: 'response_format' of type 'json_object' is not supported with this model.",
+        "response_format",
+        None,
+    ),
+    (CHAT_CREATE, "gpt-5-pro", {}, ONLY_RESPONSES, "model", None),
+    (CHAT_CREATE, "gpt-5.3-codex", {}, ONLY_RESPONSES, "model", None),
+    (CHAT_CREATE, "o1-pro", {}, ONLY_RESPONSES, "model", None),
+    (RESPONSES_CREATE, "gpt-5", {"temperature": 0}, TEMPERATURE_UNSUPPORTED, "temperature", "unsupported_parameter"),
+    (RESPONSES_CREATE, "o3", {"temperature": 0.5}, TEMPERATURE_UNSUPPORTED, "temperature", "unsupported_parameter"),
+    (
+        RESPONSES_CREATE,
+        "gpt-5.4",
+        {"temperature": 0, "reasoning": {"effort": "high"}},
+        TEMPERATURE_UNSUPPORTED,
+        "temperature",
+        "unsupported_parameter",
+    ),
+    (RESPONSES_CREATE, "gpt-5.5", {"top_p": 0.5}, TOP_P_UNSUPPORTED, "top_p", "unsupported_parameter"),
+    (
+        RESPONSES_CREATE,
+        "gpt-5-mini",
+        LOGPROBS_INCLUDED | {"top_logprobs": 3},
+        RESPONSE_LOGPROBS_UNSUPPORTED,
+        "include",
+        "unsupported_parameter",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-4.1",
+        ENCRYPTED_INCLUDED,
+        "Encrypted content is not supported with this model.",
+        "include",
+        None,
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-4o",
+        {"reasoning": {"effort": "low"}},
+        "Unsupported parameter: 'reasoning.effort' is not supported with this model.",
+        "reasoning.effort",
+        "unsupported_parameter",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-4o",
+        {"reasoning": {"summary": "auto"}},
+        "Unsupported parameter: 'reasoning.summary' is not supported with this model.",
+        "reasoning.summary",
+        "unsupported_parameter",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-5.1",
+        {"reasoning": {"effort": "minimal"}},
+        value_unsupported("minimal", "gpt-5.1", SUPPORTED_BY_GPT_5_1),
+        "reasoning.effort",
+        "unsupported_value",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-5.4-mini",
+        {"reasoning": {"effort": "minimal"}},
+        value_unsupported("minimal", "gpt-5.4-mini", SUPPORTED_BY_GPT_5_4),
+        "reasoning.effort",
+        "unsupported_value",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-5-pro",
+        {"reasoning": {"effort": "low"}},
+        value_unsupported("low", "gpt-5-pro", "'high'"),
+        "reasoning.effort",
+        "unsupported_value",
+    ),
+    (
+        RESPONSES_CREATE,
+        "gpt-4.1",
+        {"text": {"verbosity": "low"}},
+        value_unsupported("low", "gpt-4.1", "'medium'"),
+        "text.verbosity",
+        "unsupported_value",
+    ),
+    (RESPONSES_CREATE, "gpt-4", {"text": SCHEMA_TEXT}, schema_unsupported("gpt-4"), "text.format", None),
+    (
+        "embeddings.create",
+        "text-embedding-ada-002",
+        {"input": "x", "dimensions": 256},
+        "This model does not support specifying dimensions.",
+        None,
+        None,
+    ),
+    (
+        "images.generate",
+        "gpt-image-1",
+        IMAGE_BODY | {"response_format": "b64_json"},
+        "Unknown parameter: 'response_format'.",
+        "response_format",
+        "unknown_parameter",
+    ),
+    (
+        "images.generate",
+        "dall-e-2",
+        IMAGE_BODY | {"quality": "standard"},
+        "Unknown parameter: 'quality'.",
+        "quality",
+        "unknown_parameter",
+    ),
+    (
+        "images.generate",
+        "dall-e-3",
+        IMAGE_BODY | {"background": "opaque"},
+        "Unknown parameter: 'background'.",
+        "background",
+        "unknown_parameter",
+    ),
+    (
+        "images.generate",
+        "gpt-image-1",
+        IMAGE_BODY | {"style": "vivid"},
+        "Unknown parameter: 'style'.",
+        "style",
+        "unknown_parameter",
+    ),
+    (
+        "images.generate",
+        "gpt-image-1-mini",
+        IMAGE_BODY | {"size": "256x256"},
+        "Invalid value: '256x256'. Supported values are: '1024x1024', '1024x1536', '1536x1024', and 'auto'.",
+        "size",
+        "invalid_value",
+    ),
+    (
+        "images.generate",
+        "gpt-image-1",
+        IMAGE_BODY | {"quality": "hd"},
+        "Invalid value: 'hd'. Supported values are: 'low', 'medium', 'high', and 'auto'.",
+        "quality",
+        "invalid_value",
+    ),
+    (
+        "images.generate",
+        "dall-e-3",
+        IMAGE_BODY | {"n": 2},
+        "Invalid 'n': integer above maximum value. Expected a value <= 1, but got 2 instead.",
+        "n",
+        "integer_above_max_value",
+    ),
+]
+
+
+def body_for(name, model, params):
+    defaults = {CHAT_CREATE: chat_body, RESPONSES_CREATE: response_body}
+    if name in defaults:
+        return defaults[name](model, **params)
+    return {"model": model} | params
+
+
+@pytest.mark.parametrize("name, model, params, message, param, code", UNSUPPORTED_BY_MODEL)
+def test_strict_mode_rejects_what_the_model_does_not_support(name, model, params, message, param, code):
+    body = body_for(name, model, params)
+    error_type = "invalid_request_error"
+    assert strict_error(name, body) == {"message": message, "type": error_type, "param": param, "code": code}
+
+
+@pytest.mark.parametrize("name, model, params", [row[:3] for row in UNSUPPORTED_BY_MODEL])
+def test_default_mode_accepts_what_the_model_does_not_support(name, model, params):
+    assert strict_error(name, body_for(name, model, params), strict=False) is None
+
+
+@pytest.mark.parametrize("name, model, params", [row[:3] for row in UNSUPPORTED_BY_MODEL])
+def test_strict_mode_checks_no_parameters_of_unknown_models(name, model, params):
+    body = body_for(name, "a-model-of-tomorrow", params)
+    assert strict_error(name, body) is None
+
+
+@pytest.mark.parametrize(
+    "name, model, params",
+    [
+        (CHAT_CREATE, "gpt-4o", {"max_tokens": 9, "temperature": 0, "stop": "x", "logprobs": True}),
+        (CHAT_CREATE, "gpt-4o", {"reasoning_effort": None, "verbosity": "medium"}),
+        (CHAT_CREATE, "gpt-5-chat-latest", {"temperature": 0.5}),
+        (CHAT_CREATE, "gpt-5-mini", {"temperature": 1.0, "top_p": 1, "presence_penalty": 0, "logprobs": False}),
+        (CHAT_CREATE, "gpt-5-nano", {"max_completion_tokens": 9, "reasoning_effort": "minimal", "verbosity": "low"}),
+        (CHAT_CREATE, "gpt-5.1", {"temperature": 0.7}),
+        (CHAT_CREATE, "gpt-5.5", {"temperature": 0.7, "reasoning_effort": "none"}),
+        (CHAT_CREATE, "gpt-5.4", {"tools": [CHAT_TOOL]}),
+        (CHAT_CREATE, "gpt-5.6", {"tools": [CHAT_TOOL], "reasoning_effort": "none"}),
+        (CHAT_CREATE, "gpt-5", {"tools": [CHAT_TOOL], "reasoning_effort": "low", "parallel_tool_calls": True}),
+        (CHAT_CREATE, "o3-mini", {"temperature": 1, "stop": "x", "messages": SYSTEM_MESSAGES}),
+        (CHAT_CREATE, "o1", {"messages": DEVELOPER_MESSAGES}),
+        (CHAT_CREATE, "gpt-4o-search-preview", {"web_search_options": {}}),
+        (CHAT_CREATE, "gpt-4o-audio-preview", {"messages": AUDIO_MESSAGES}),
+        (
+            CHAT_CREATE,
+            "gpt-audio",
+            {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+        ),
+        (CHAT_CREATE, "gpt-4o-mini", {"modalities": ["text"], "audio": {"voice": "alloy", "format": "wav"}}),
+        (CHAT_CREATE, "gpt-4o-mini", {"response_format": SCHEMA_FORMAT}),
+        (CHAT_CREATE, "gpt-3.5-turbo", {"response_format": {"type": "json_object"}, "messages": JSON_MESSAGES}),
+        (RESPONSES_CREATE, "gpt-4o", {"temperature": 0, "reasoning": {"effort": None, "summary": None}}),
+        (RESPONSES_CREATE, "gpt-4o", LOGPROBS_INCLUDED | {"top_logprobs": 3, "text": {"verbosity": "medium"}}),
+        (RESPONSES_CREATE, "gpt-5", ENCRYPTED_INCLUDED | {"temperature": 1, "top_p": 1, "top_logprobs": 0}),
+        (RESPONSES_CREATE, "gpt-5", {"reasoning": {"effort": "minimal"}, "text": {"verbosity": "high"}}),
+        (RESPONSES_CREATE, "gpt-5.4-nano", {"temperature": 0, "top_p": 0.5}),
+        (RESPONSES_CREATE, "gpt-5.5", {"temperature": 0, "reasoning": {"effort": "none"}}),
+        (RESPONSES_CREATE, "gpt-5.3-codex", {"reasoning": {"effort": "xhigh"}, "text": {"verbosity": "low"}}),
+        (RESPONSES_CREATE, "computer-use-preview", {"reasoning": {"effort": "medium"}}),
+        ("embeddings.create", "text-embedding-3-small", {"input": "x", "dimensions": 256}),
+        ("embeddings.create", "text-embedding-ada-002", {"input": "x"}),
+        ("images.generate", "dall-e-2", IMAGE_BODY | {"response_format": "url", "size": "256x256", "n": 2}),
+        ("images.generate", "dall-e-3", IMAGE_BODY | {"quality": "hd", "style": "vivid", "size": "1024x1792", "n": 1}),
+        ("images.generate", "gpt-image-1", IMAGE_BODY | {"background": "transparent", "quality": "low", "n": 2}),
+        ("images.generate", "gpt-image-2", IMAGE_BODY | {"size": "1536x864"}),
+    ],
+)
+def test_strict_mode_accepts_what_the_model_supports(name, model, params):
+    assert strict_error(name, body_for(name, model, params)) is None
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"temperature": "warm"}, "Invalid type for 'temperature': expected a decimal, but got a string instead."),
+        ({"reasoning_effort": "extreme"}, "Invalid value: 'extreme'. Supported values are: "),
+    ],
+)
+def test_strict_mode_reports_a_wrong_type_before_the_limits_of_the_model(params, message):
+    assert strict_error(CHAT_CREATE, chat_body("gpt-5", **params))["message"].startswith(message)
+
+
+@openai_responses.mock(strict=True, base_url="https://example.openai.azure.com/openai/v1/")
+def test_strict_mode_does_not_take_a_deployment_for_a_model():
+    client = new_client(base_url="https://example.openai.azure.com/openai/v1/")
+    completion = client.chat.completions.create(**chat_body("gpt-5", temperature=0.5, max_tokens=9))
+    assert completion.choices
+
+
+@pytest.mark.openai_mock(strict=True)
+def test_strict_mode_applies_the_limits_of_the_model_to_either_client(openai_mock, client_kind):
+    async def create(client):
+        await awaited(client.responses.create(model="gpt-5", input="Hi", temperature=0))
+
+    with pytest.raises(openai.BadRequestError, match="'temperature' is not supported with this model"):
+        run_with_client(client_kind, create)
+
+
+@pytest.mark.parametrize(
+    "model, effort",
+    [
+        ("gpt-5.2", "none"),
+        ("gpt-5.2-codex", "medium"),
+        ("gpt-5.2-pro", "medium"),
+        ("gpt-5-pro", "high"),
+        ("gpt-4o", None),
+    ],
+)
+def test_response_has_the_default_effort_of_its_model(client, model, effort):
+    assert client.responses.create(model=model, input="Hi").reasoning.effort == effort
+
+
 @openai_responses.mock(strict=True)
 def test_strict_mode_accepts_api_params_missing_from_the_sdk(openai_mock, client):
     body = {"model": "gpt-image-1", "prompt": "x", "images": [{"image_url": "https://example.com/a.png"}]}
