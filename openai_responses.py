@@ -2584,7 +2584,23 @@ def _check_api_key(call: _Call) -> None:
 # Parameters that the API accepts although the SDK's methods don't have them.
 _EXTRA_PARAMS = {
     "images.edit": {"images"},
-    "responses.connect": {"generate", "multi_agent"},
+    "responses.connect": {"client_metadata", "generate", "multi_agent"},
+    "responses.create": {"client_metadata"},
+}
+
+
+# Parameters that other APIs have, and what the same is called in this one, by the prefix of the endpoint.
+_MOVED_PARAMS = {
+    "responses.": {
+        "function_call": "tool_choice",
+        "functions": "tools",
+        "max_completion_tokens": "max_output_tokens",
+        "max_tokens": "max_output_tokens",
+        "messages": "input",
+        "reasoning_effort": "reasoning.effort",
+        "response_format": "text.format",
+        "verbosity": "text.verbosity",
+    },
 }
 
 
@@ -2593,9 +2609,22 @@ def _check_params(call: _Call) -> None:
     accepted = call.accepted_params
     for name in call.body:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
+            _check_moved(call, name)
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, accepted)}", name, "unknown_parameter")
     if not _has_form(call):
         _check_param_types(call)
+
+
+def _check_moved(call: _Call, name: str) -> None:
+    """Raise the 400 of a parameter that has another name in this API."""
+    for prefix, moved_params in _MOVED_PARAMS.items():
+        if call.row.name.removeprefix("beta.").startswith(prefix) and name in moved_params:
+            _reject(
+                f"Unsupported parameter: '{name}'. In the Responses API, this parameter has moved to "
+                f"'{moved_params[name]}'. Try again with the new parameter. See the API documentation for more "
+                "information: https://platform.openai.com/docs/api-reference/responses/create.",
+                code="unsupported_parameter",
+            )
 
 
 def _has_form(call: _Call) -> bool:

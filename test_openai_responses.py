@@ -6173,6 +6173,48 @@ def test_response_has_the_default_effort_of_its_model(client, model, effort):
     assert client.responses.create(model=model, input="Hi").reasoning.effort == effort
 
 
+MOVED_PARAMS = {
+    "function_call": ("auto", "tool_choice"),
+    "functions": ([WEATHER_FUNCTION], "tools"),
+    "max_completion_tokens": (99, "max_output_tokens"),
+    "max_tokens": (99, "max_output_tokens"),
+    "messages": (USER_MESSAGES, "input"),
+    "reasoning_effort": ("low", "reasoning.effort"),
+    "response_format": ({"type": "text"}, "text.format"),
+    "verbosity": ("low", "text.verbosity"),
+}
+
+
+@pytest.mark.parametrize("name", [RESPONSES_CREATE, "responses.compact", "responses.input_tokens.count"])
+@pytest.mark.parametrize("param, value, new_param", [(param, *row) for param, row in MOVED_PARAMS.items()])
+def test_strict_mode_names_the_new_place_of_a_parameter_of_chat(name, param, value, new_param):
+    if name not in ROWS:
+        pytest.skip(f"this SDK has no {name}")
+    error = strict_error(name, response_body("gpt-4o") | {param: value})
+    assert error["message"] == (
+        f"Unsupported parameter: '{param}'. In the Responses API, this parameter has moved to '{new_param}'. Try again "
+        "with the new parameter. See the API documentation for more information: "
+        "https://platform.openai.com/docs/api-reference/responses/create."
+    )
+    assert error["param"] is None
+    assert error["code"] == "unsupported_parameter"
+
+
+@pytest.mark.parametrize("param, value", [(param, value) for param, (value, _) in MOVED_PARAMS.items()])
+def test_default_mode_accepts_a_parameter_of_chat_in_responses(param, value):
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o") | {param: value}, strict=False) is None
+
+
+def test_strict_mode_does_not_know_other_parameters_of_chat_in_responses():
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", seed=1))
+    assert error["message"].startswith("Unknown parameter: 'seed'.")
+
+
+def test_strict_mode_accepts_client_metadata_of_responses():
+    body = response_body("gpt-5.3-codex", client_metadata={"session_id": "1"})
+    assert strict_error(RESPONSES_CREATE, body) is None
+
+
 @openai_responses.mock(strict=True)
 def test_strict_mode_accepts_api_params_missing_from_the_sdk(openai_mock, client):
     body = {"model": "gpt-image-1", "prompt": "x", "images": [{"image_url": "https://example.com/a.png"}]}
