@@ -2544,6 +2544,8 @@ def _check_body(call: _Call) -> None:
         _check_model_category(call)
         _check_params(call)
         _check_model_params(call)
+        if call.behavior.strict_check:
+            call.behavior.strict_check(call)
         _check_strict_schemas(call)
 
 
@@ -3738,6 +3740,8 @@ def _check_type(name: str, value: Any, tp: Any, lenient: bool = False, in_form: 
             continue
         if in_form and _is_form_scalar(flaw):
             continue
+        if _is_null_content(flaw):
+            continue
         flaw.reject()
 
 
@@ -3746,6 +3750,9 @@ def _may_become_valid(flaw: _Flaw, name: str) -> bool:
     if flaw.code == "missing_required_parameter":
         return flaw.path[-1] not in _DISCRIMINATORS
     return flaw.code == "unknown_parameter" or (flaw.code == "invalid_value" and flaw.path != (name, "type"))
+def _is_null_content(flaw: _Flaw) -> bool:
+    """Return True if a flaw is the null content of a chat message, which `_check_messages` reports in other words."""
+    return flaw.value is None and flaw.path[0] == "messages" and flaw.path[-1] == "content"
 
 
 def _is_form_scalar(flaw: _Flaw) -> bool:
@@ -5254,6 +5261,8 @@ class _Behavior:
     references: Mapping[str, str] = dataclasses.field(default_factory=dict)
     # raises the errors of this endpoint alone, with `_reject`
     check: Callable[[_Call], Any] | None = None
+    # the same for errors that only strict mode raises; the types of the parameters are checked before
+    strict_check: Callable[[_Call], Any] | None = None
     # returns fields that follow from the request; set fields override them
     derive: Callable[[_Call, Any], _JSON] | None = None
     # stores something other than the created object
@@ -6385,6 +6394,174 @@ def _check_response(call: _Call) -> None:
             _require_active_container(call, container)
 
     _check_history(call)
+
+
+def _check_response_strictly(call: _Call) -> None:
+    """A model must be named, except by a prompt. Tool choice, items and JSON mode must fit the rest of the request."""
+    if call.session and call.body.get("type") != "response.create":
+        return
+    has_prompt = bool(call.body.get("prompt"))  # it may have a model, tools and messages of its own
+    if call.body.get("model") is None and not has_prompt:
+        _Flaw(("model",), "missing_required_parameter").reject()
+    if not has_prompt:
+        _check_tool_choice(call)
+        _check_json_mode(call)
+    _check_items(call)
+
+
+def _check_tool_choice(call: _Call) -> None:
+    """A tool that must be called must be one of the tools."""
+    choice = call.body.get("tool_choice")
+    tools = _with_nested_tools(call.body.get("tools"))
+    if choice == "required" and not tools:
+        _reject("Tool choice 'required' must be specified with 'tools' parameter.", "tool_choice")
+    if not isinstance(choice, dict):
+        return
+    choices = [choice]
+    if choice.get("type") == "allowed_tools":
+        choices = _only_dicts(choice.get("tools"))
+    for choice in choices:
+        if not any(_is_chosen(choice, tool) for tool in tools):
+            _reject(f"Tool choice '{choice.get('type')}' not found in 'tools' parameter.", "tool_choice")
+
+
+def _with_nested_tools(tools: Any) -> list[_JSON]:
+    """Return the tools of a request, and those within namespaces."""
+    found = []
+    for tool in _only_dicts(tools):
+        found += [tool, *_only_dicts(tool.get("tools"))]
+    return found
+
+
+# The key that identifies a tool among those of its type. Hosted tools of other types have none.
+_TOOL_KEYS = {
+    "custom": "name",
+    "function": "name",
+    "mcp": "server_label",
+    "namespace": "name",
+}
+
+
+# Tools whose type has several spellings, by what these begin with. A choice may have another spelling than its tool.
+_TOOL_TYPE_PREFIXES = ("computer", "web_search")
+
+
+def _is_chosen(choice: Mapping[str, Any], tool: Mapping[str, Any]) -> bool:
+    """Return True if a tool choice names a tool."""
+    choice_type = str(choice.get("type"))
+    tool_type = str(tool.get("type"))
+    for prefix in _TOOL_TYPE_PREFIXES:
+        if choice_type.startswith(prefix) and tool_type.startswith(prefix):
+            return True
+    key = _TOOL_KEYS.get(choice_type, "type")
+    return choice_type == tool_type and choice.get(key) == tool.get(key)
+
+
+def _check_json_mode(call: _Call) -> None:
+    """In JSON mode, the word must be in the conversation. Instructions don't count."""
+    output_format = _get_dict(_get_dict(call.body, "text"), "format")
+    if output_format.get("type") == "json_object" and "json" not in _extract_text(_conversation_items(call)).lower():
+        _reject(
+            "Response input messages must contain the word 'json' in some form to use 'text.format' of type 'json_object'.",
+            "input",
+        )
+
+
+# The types of content in messages by role. Both kinds are in the SDK's types of every role.
+_OUTPUT_CONTENT_TYPES = ("output_text", "refusal")
+_INPUT_CONTENT_TYPES = ("input_text", "input_image", "input_file")
+_CONTENT_TYPES_BY_ROLE = {
+    "assistant": _OUTPUT_CONTENT_TYPES,
+    "developer": _INPUT_CONTENT_TYPES,
+    "system": _INPUT_CONTENT_TYPES,
+    "user": _INPUT_CONTENT_TYPES,
+}
+
+
+# The keys of which content must have exactly one, by the type of the content.
+_CONTENT_SOURCES = {
+    "computer_screenshot": ("file_id", "image_url"),
+    "input_file": ("file_id", "file_data", "file_url"),
+    "input_image": ("file_id", "image_url"),
+}
+
+
+def _check_items(call: _Call) -> None:
+    """The content of items must be of a type that their role has, with one source, and files of a supported type."""
+    input_param = call.behavior.input_param
+    for path, role in _values_at(call.body, f"{input_param}[].role"):
+        _check_content_types(call, path[:-1], _CONTENT_TYPES_BY_ROLE.get(str(role)))
+    for param in (input_param, "prompt"):
+        for path, content in _objects_within(call.body.get(param), (param,)):
+            content_type = str(content.get("type"))
+            if content_type in _CONTENT_SOURCES:
+                _check_content_source(path, content, _CONTENT_SOURCES[content_type])
+            if content_type == "input_file":
+                suffix = _file_suffix(call, content)
+                if suffix in _UNSUPPORTED_FILE_TYPES:
+                    _reject_file_type(suffix, _CONTEXT_FILE_TYPES, param)
+
+
+def _check_content_types(call: _Call, path: _Path, accepted: Sequence[str] | None) -> None:
+    """The content of the message at a path must have types that the role of the message has. Unknown types are ignored."""
+    param, index = path
+    for content_path, content_type in _values_at(call.body[param][index], "content[].type"):
+        is_known = content_type in (*_INPUT_CONTENT_TYPES, *_OUTPUT_CONTENT_TYPES)
+        if accepted and is_known and content_type not in accepted:
+            supported = _enumeration([repr(word) for word in accepted])
+            message = f"Invalid value: '{content_type}'. Supported values are: {supported}."
+            _reject(message, _format_path((*path, *content_path[:-1])), "invalid_value")
+
+
+def _objects_within(value: Any, path: _Path) -> Iterator[tuple[_Path, _JSON]]:
+    """Yield the path and the value of each object in a value, at any depth."""
+    if isinstance(value, dict):
+        yield path, value
+        for key, member in value.items():
+            yield from _objects_within(member, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _objects_within(item, (*path, index))
+
+
+def _check_content_source(path: _Path, content: Mapping[str, Any], sources: Sequence[str]) -> None:
+    """Content must have exactly one of its sources."""
+    given = [source for source in sources if content.get(source) is not None]
+    alternatives = _enumeration([repr(source) for source in sources], "or")
+    param = _format_path(path)
+    if not given:
+        message = f"Missing mutually exclusive parameters: '{param}'. Ensure you are providing exactly one of: {alternatives}."
+        _reject(message, param, "missing_mutually_exclusive_parameters")
+    if len(given) > 1:
+        message = f"Mutually exclusive parameters: '{param}'. Ensure you are only providing one of: {alternatives}."
+        _reject(message, param, "mutually_exclusive_parameters")
+
+
+# Types of files that the service reads as input, of which it has many more: code, other documents, other tables.
+_CONTEXT_FILE_TYPES = (".csv", ".doc", ".docx", ".html", ".json", ".md", ".pdf", ".pptx", ".txt", ".xlsx", ".xml")
+
+
+# Types of files that are neither text nor documents nor tables: audio, images, video, archives and programs.
+# fmt: off
+_UNSUPPORTED_FILE_TYPES = {
+    ".7z", ".aac", ".avi", ".bin", ".bmp", ".dll", ".exe", ".flac", ".gif", ".gz", ".heic", ".ico", ".iso", ".jpeg",
+    ".jpg", ".m4a", ".mkv", ".mov", ".mp3", ".mp4", ".mpeg", ".mpga", ".ogg", ".opus", ".png", ".rar", ".so", ".tar",
+    ".tif", ".tiff", ".wav", ".webm", ".webp", ".whl", ".zip",
+}
+# fmt: on
+
+
+def _file_suffix(call: _Call, file: Mapping[str, Any]) -> str:
+    """Return the suffix of a file that a model should read, of its name, its stored file or its URL. Without one, ""."""
+    stored_file = call.store["files"].get(str(file.get("file_id"))) or {}
+    name = file.get("filename") or stored_file.get("filename") or file.get("file_url") or ""
+    return os.path.splitext(str(name).partition("?")[0])[1].lower()
+
+
+def _reject_file_type(suffix: str, supported: Iterable[str], param: str) -> typing.NoReturn:
+    """Raise the 400 of a file of a type that a model cannot read."""
+    expected = f"Expected context stuffing file type to be a supported format: {', '.join(supported)}"
+    _reject(f"Invalid input: {expected} but got {suffix}.", param, "invalid_value")
 
 
 def _derive_response(call: _Call, obj: _JSON) -> _JSON:
@@ -8056,6 +8233,7 @@ _RESPONSE_BEHAVIOR = _Behavior(
     is_generated=True,
     references={"conversation": "conversations"},
     check=_check_response,
+    strict_check=_check_response_strictly,
     derive=_derive_response,
     store=_store_response,
     events=_response_stream,
@@ -8068,11 +8246,13 @@ _extend_table(
     {
         "conversations.create": _Behavior(
             check=_check_new_items,
+            strict_check=_check_items,
             store=_store_conversation,
             input_param="items",
         ),
         "conversations.items.create": _Behavior(
             check=_check_new_items,
+            strict_check=_check_items,
             derive=lambda call, page: {"data": call.input_items},
             store=_store_page_items,
             input_param="items",
@@ -8083,12 +8263,14 @@ _extend_table(
         "responses.compact": _Behavior(
             is_generated=True,
             check=_check_response,
+            strict_check=_check_items,
             derive=_derive_compaction,
         ),
         "responses.connect": dataclasses.replace(_RESPONSE_BEHAVIOR, fallback_to="responses.create"),
         "responses.create": _RESPONSE_BEHAVIOR,
         "responses.input_items.list": _Behavior(handler=_list_input_items),
         "responses.input_tokens.count": _Behavior(
+            strict_check=_check_items,
             derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)},
             get_messages=_conversation_items,
         ),
@@ -8238,6 +8420,118 @@ def _reject_unanswered(tracker: _CallTracker, index: int) -> typing.NoReturn:
 # Models that search the web, and models that hear and speak.
 _SEARCH_MODELS = r"gpt-4o(-mini)?-search|gpt-5-search"
 _AUDIO_MODELS = r"gpt-4o(-mini)?-audio|gpt-audio"
+
+
+def _check_chat_strictly(call: _Call) -> None:
+    """Tool choice, messages and JSON mode must fit the rest of the request, and an audio model must have audio."""
+    _check_chat_tool_choice(call)
+    _check_search_params(call)
+    _check_messages(call)
+    _check_audio(call)
+    output_format = _get_dict(call.body, "response_format")
+    if output_format.get("type") == "json_object" and "json" not in _extract_text(_request_messages(call)).lower():
+        message = (
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        )
+        _reject(message, "messages")
+
+
+# Parameters about tools, and the parameter with the tools.
+_PARAMS_ABOUT_TOOLS = {
+    "function_call": "functions",
+    "parallel_tool_calls": "tools",
+    "tool_choice": "tools",
+}
+
+
+def _check_chat_tool_choice(call: _Call) -> None:
+    """Parameters about tools need tools, and a tool that must be called must be one of them."""
+    for param, tools_param in _PARAMS_ABOUT_TOOLS.items():
+        if call.body.get(param) not in (None, "none") and not call.body.get(tools_param):
+            message = f"Invalid value for '{param}': '{param}' is only allowed when '{tools_param}' are specified."
+            _reject(message, param)
+
+    choice = _get_dict(call.body, "tool_choice")
+    choices = [choice]
+    if choice.get("type") == "allowed_tools":
+        choices = _only_dicts(_get_dict(choice, "allowed_tools").get("tools"))
+    for choice in choices:
+        tool_type = str(choice.get("type"))
+        names = [name for name, _ in _offered_tools(call.body, (tool_type,))]
+        _check_name_offered("tool_choice", _get_dict(choice, tool_type).get("name"), names, "tools")
+
+    functions = [function.get("name") for function in _only_dicts(call.body.get("functions"))]
+    _check_name_offered("function_call", _get_dict(call.body, "function_call").get("name"), functions, "functions")
+
+
+def _check_name_offered(param: str, name: Any, names: Sequence[Any], tools_param: str) -> None:
+    """The function that must be called must be one of those in the request."""
+    if name is not None and name not in names:
+        message = (
+            f"Invalid value for '{param}': no function named {name} was specified in the '{tools_param}' parameter."
+        )
+        _reject(message, param)
+
+
+# Parameters that models which search the web don't accept.
+_SAMPLING_PARAMS = (
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+    "n",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "temperature",
+    "top_logprobs",
+    "top_p",
+)
+
+
+def _check_search_params(call: _Call) -> None:
+    """A model that searches the web accepts no parameters for sampling. The error names them all."""
+    if not re.match(_SEARCH_MODELS, _model_of(call)):
+        return
+    names = [name for name in _SAMPLING_PARAMS if call.body.get(name) is not None]
+    if names:
+        noun = "argument" if len(names) == 1 else "arguments"
+        _reject(f"Model incompatible request {noun} supplied: {', '.join(names)}")
+
+
+def _check_audio(call: _Call) -> None:
+    """Input or output of an audio model must have audio."""
+    if not re.match(_AUDIO_MODELS, _model_of(call)):
+        return
+    has_output = "audio" in (call.body.get("modalities") or ())
+    has_input = any(value == "input_audio" for _, value in _values_at(call.body, "messages[].content[].type"))
+    if not has_output and not has_input:
+        message = "This model requires that either input content or output modality contain audio."
+        _reject(message, "model", "invalid_value")
+
+
+# What an assistant's message may have instead of content.
+_CONTENT_SUBSTITUTES = {"audio", "function_call", "refusal", "tool_calls"}
+
+
+def _check_messages(call: _Call) -> None:
+    """Messages must have content, except an assistant's with calls and the like. Files must be PDF."""
+    for path, message in _values_at(call.body, "messages[]"):
+        if not isinstance(message, dict) or message.get("content") is not None:
+            continue
+        role = message.get("role")
+        has_substitute = any(message.get(key) for key in _CONTENT_SUBSTITUTES)
+        is_empty_assistant = role == "assistant" and not has_substitute
+        has_null = role in ("developer", "system", "tool", "user") and "content" in message
+        if is_empty_assistant or has_null:
+            _reject("Invalid value for 'content': expected a string, got null.", f"messages.[{path[-1]}].content")
+
+    for path, file in _values_at(call.body, "messages[].content[].file"):
+        if not isinstance(file, dict):
+            continue
+        if file.get("file_id") is None and file.get("file_data") is None:
+            _Flaw((*path, "file_id"), "missing_required_parameter").reject()
+        suffix = _file_suffix(call, file)
+        if suffix not in ("", ".pdf"):
+            _reject_file_type(suffix, (".pdf",), "messages")
 
 
 def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
@@ -8757,6 +9051,7 @@ _extend_table(
         "chat.completions.create": _Behavior(
             is_generated=True,
             check=_check_tool_messages,
+            strict_check=_check_chat_strictly,
             derive=_derive_chat,
             store=_store_chat,
             events=_chat_events,

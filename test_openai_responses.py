@@ -4321,10 +4321,10 @@ def test_not_found_errors_have_param_code_and_message(client, call, param, code,
         ),
         (
             "/chat/completions",
-            CHAT_REQUEST | {"messages": [{"role": "user", "content": None}]},
+            CHAT_REQUEST | {"messages": [{"role": "user", "content": 1}]},
             "messages[0].content",
             "invalid_type",
-            "Invalid type for 'messages[0].content': expected a string, but got null instead.",
+            "Invalid type for 'messages[0].content': expected a string, but got an integer instead.",
         ),
         (
             "/chat/completions",
@@ -5790,6 +5790,7 @@ TEMPERATURE_UNSUPPORTED = "Unsupported parameter: 'temperature' is not supported
 EFFORT_UNRECOGNIZED = "Unrecognized request argument supplied: reasoning_effort"
 NO_SEARCH = "Web search options not supported with this model."
 NO_AUDIO = "Invalid 'messages[0]'. Content blocks are expected to be either text or image_url type."
+AUDIO_NEEDED = "This model requires that either input content or output modality contain audio."
 ONLY_RESPONSES = "This model is only supported in v1/responses and not in v1/chat/completions."
 
 
@@ -5891,6 +5892,24 @@ UNSUPPORTED_BY_MODEL = [
         "Unsupported value: 'modalities' does not support 'audio' with this model.",
         "modalities",
         "unsupported_value",
+    ),
+    (CHAT_CREATE, "gpt-audio", {}, AUDIO_NEEDED, "model", "invalid_value"),
+    (CHAT_CREATE, "gpt-4o-audio-preview", {"modalities": ["text"]}, AUDIO_NEEDED, "model", "invalid_value"),
+    (
+        CHAT_CREATE,
+        "gpt-4o-search-preview",
+        {"temperature": 1},
+        "Model incompatible request argument supplied: temperature",
+        None,
+        None,
+    ),
+    (
+        CHAT_CREATE,
+        "gpt-4o-mini-search-preview",
+        {"top_p": 1, "temperature": 1},
+        "Model incompatible request arguments supplied: temperature, top_p",
+        None,
+        None,
     ),
     (
         CHAT_CREATE,
@@ -10558,6 +10577,250 @@ def test_function_call_outputs_need_a_matching_call(openai_mock, client):
         client.responses.create(model="gpt-4o", input=[wrong_output], previous_response_id=first.id)
 
 
+CUSTOM_TOOL = {"type": "custom", "name": "shout"}
+REMOTE_TOOL = {"type": "mcp", "server_label": "docs", "server_url": "https://example.com/mcp"}
+NAMESPACE_TOOL = {"type": "namespace", "name": "crm", "description": "?", "tools": [RESPONSES_TOOL]}
+FUNCTION_CHOICE = {"type": "function", "name": "get_weather"}
+CUSTOM_CHOICE = {"type": "custom", "name": "shout"}
+ALLOWED_CHOICE = {"type": "allowed_tools", "mode": "auto", "tools": [FUNCTION_CHOICE, CUSTOM_CHOICE]}
+NO_TOOLS_REQUIRED = "Tool choice 'required' must be specified with 'tools' parameter."
+
+
+def choice_not_found(tool_type):
+    return f"Tool choice '{tool_type}' not found in 'tools' parameter."
+
+
+IMPOSSIBLE_TOOL_CHOICES = [
+    ("required", None, NO_TOOLS_REQUIRED),
+    (FUNCTION_CHOICE, None, choice_not_found("function")),
+    (FUNCTION_CHOICE | {"name": "get_time"}, [RESPONSES_TOOL], choice_not_found("function")),
+    (FUNCTION_CHOICE, [CUSTOM_TOOL], choice_not_found("function")),
+    (CUSTOM_CHOICE, [RESPONSES_TOOL], choice_not_found("custom")),
+    (ALLOWED_CHOICE, [RESPONSES_TOOL], choice_not_found("custom")),
+    ({"type": "file_search"}, [{"type": "web_search"}], choice_not_found("file_search")),
+    ({"type": "web_search_preview"}, [RESPONSES_TOOL], choice_not_found("web_search_preview")),
+    ({"type": "mcp", "server_label": "wiki"}, [REMOTE_TOOL], choice_not_found("mcp")),
+]
+
+
+@pytest.mark.parametrize("choice, tools, message", IMPOSSIBLE_TOOL_CHOICES)
+def test_strict_mode_rejects_a_tool_choice_without_its_tool(choice, tools, message):
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", tool_choice=choice, tools=tools))
+    assert error == {"message": message, "type": "invalid_request_error", "param": "tool_choice", "code": None}
+
+
+@pytest.mark.parametrize(
+    "choice, tools",
+    [
+        ("auto", None),
+        ("none", None),
+        (None, None),
+        ("required", [RESPONSES_TOOL]),
+        (FUNCTION_CHOICE, [CUSTOM_TOOL, RESPONSES_TOOL]),
+        (CUSTOM_CHOICE, [CUSTOM_TOOL]),
+        (ALLOWED_CHOICE, [CUSTOM_TOOL, RESPONSES_TOOL]),
+        ({"type": "mcp", "server_label": "docs"}, [REMOTE_TOOL]),
+        ({"type": "web_search_preview"}, [{"type": "web_search"}]),
+        ({"type": "code_interpreter"}, [{"type": "code_interpreter", "container": {"type": "auto"}}]),
+    ],
+)
+def test_strict_mode_accepts_a_tool_choice_with_its_tool(choice, tools):
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", tool_choice=choice, tools=tools)) is None
+
+
+@requires("tool_search_call")
+def test_strict_mode_accepts_the_choice_of_a_function_in_a_namespace():
+    body = response_body("gpt-5.4", tool_choice=FUNCTION_CHOICE, tools=[NAMESPACE_TOOL])
+    assert strict_error(RESPONSES_CREATE, body) is None
+
+
+def test_strict_mode_expects_tools_of_a_prompt():
+    body = {"prompt": {"id": "pmpt_1"}, "input": "Hi", "tool_choice": "required"}
+    assert strict_error(RESPONSES_CREATE, body) is None
+
+
+JSON_TEXT = {"text": {"format": {"type": "json_object"}}}
+
+
+def test_strict_mode_rejects_json_mode_without_the_word_in_the_input():
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", **JSON_TEXT, instructions="Answer in JSON."))
+    assert error == {
+        "message": "Response input messages must contain the word 'json' in some form to use 'text.format' of type "
+        "'json_object'.",
+        "type": "invalid_request_error",
+        "param": "input",
+        "code": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Answer in JSON.", [{"role": "developer", "content": [{"type": "input_text", "text": "as json"}]}]],
+)
+def test_strict_mode_accepts_json_mode_with_the_word_in_the_input(value):
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", **JSON_TEXT, input=value)) is None
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_json_mode_with_the_word_in_the_previous_response(client):
+    first = client.responses.create(model="gpt-4o", input="Answer in JSON.")
+    second = client.responses.create(model="gpt-4o", input="Go on.", previous_response_id=first.id, **JSON_TEXT)
+    assert second.status == "completed"
+
+
+def test_strict_mode_rejects_a_response_without_model():
+    error = strict_error(RESPONSES_CREATE, {"input": "Hi"})
+    assert error["message"] == "Missing required parameter: 'model'."
+    assert error["param"] == "model"
+    assert error["code"] == "missing_required_parameter"
+    assert strict_error(RESPONSES_CREATE, {"input": "Hi"}, strict=False) is None
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_rejects_a_response_without_model_in_a_conversation(client):
+    conversation = client.conversations.create()
+    with pytest.raises(openai.BadRequestError, match="Missing required parameter: 'model'"):
+        client.responses.create(input="Hi", conversation=conversation.id)
+
+
+IMAGE_URL = "https://example.com/cat.png"
+
+
+def test_strict_mode_accepts_a_prompt_instead_of_a_model():
+    image = {"type": "input_image", "image_url": IMAGE_URL}
+    body = {"prompt": {"id": "pmpt_1", "variables": {"picture": image, "name": "Ada"}}}
+    assert strict_error(RESPONSES_CREATE, body) is None
+
+
+def message_item(role, content_type, **content):
+    text = {} if content else {"text": "Hi"}
+    return {"role": role, "content": [{"type": content_type, **text, **content}]}
+
+
+INPUT_TYPES = "'input_text', 'input_image', and 'input_file'"
+OUTPUT_TYPES = "'output_text' and 'refusal'"
+WRONG_CONTENT_TYPES = [
+    ("assistant", "input_text", OUTPUT_TYPES),
+    ("user", "output_text", INPUT_TYPES),
+    ("system", "output_text", INPUT_TYPES),
+    ("developer", "refusal", INPUT_TYPES),
+]
+
+
+@pytest.mark.parametrize("role, content_type, supported", WRONG_CONTENT_TYPES)
+def test_strict_mode_rejects_content_that_a_role_does_not_have(role, content_type, supported):
+    items = [{"role": "user", "content": "Hi"}, message_item(role, content_type)]
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=items))
+    assert error["message"] == f"Invalid value: '{content_type}'. Supported values are: {supported}."
+    assert error["param"].startswith("input[1].content[0]")
+    assert error["code"] == "invalid_value"
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=items), strict=False) is None
+
+
+def test_strict_mode_names_the_place_of_content_that_an_assistant_does_not_have():
+    items = [{"role": "user", "content": "Hi"}, message_item("assistant", "input_text")]
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=items))
+    assert error["param"] == "input[1].content[0]"
+
+
+@requires("conversations.items.create")
+@pytest.mark.parametrize("role, content_type, supported", WRONG_CONTENT_TYPES)
+@openai_responses.mock(strict=True)
+def test_strict_mode_rejects_items_whose_role_does_not_have_their_content(client, role, content_type, supported):
+    items = [message_item(role, content_type)]
+    message = re.escape(f"Invalid value: '{content_type}'. Supported values are: {supported}.")
+    with pytest.raises(openai.BadRequestError, match=message) as raised:
+        client.conversations.create(items=items)
+    assert raised.value.param.startswith("items[0].content[0]")
+    conversation = client.conversations.create()
+    with pytest.raises(openai.BadRequestError, match=message):
+        client.conversations.items.create(conversation.id, items=items)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        message_item("assistant", "output_text"),
+        message_item("assistant", "refusal", refusal="No."),
+        message_item("user", "input_text"),
+        message_item("system", "input_text"),
+        message_item("developer", "input_text"),
+        message_item("user", "input_image", image_url=IMAGE_URL),
+        message_item("user", "input_image", image_url=None, file_id="file_1"),
+        message_item("user", "input_file", file_url="https://example.com/a.pdf"),
+    ],
+)
+def test_strict_mode_accepts_content_that_a_role_has(item):
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=[item])) is None
+
+
+IMAGE_SOURCES = "'file_id' or 'image_url'"
+FILE_SOURCES = "'file_id', 'file_data', or 'file_url'"
+FUNCTION_CALL_ITEM = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": "{}"}
+
+
+def output_item(output):
+    return {"type": "function_call_output", "call_id": "call_1", "output": output}
+
+
+@pytest.mark.parametrize(
+    "item, param, sources",
+    [
+        (message_item("user", "input_image", detail="auto"), "input[1].content[0]", IMAGE_SOURCES),
+        (message_item("user", "input_image", image_url=None), "input[1].content[0]", IMAGE_SOURCES),
+        (message_item("user", "input_file", filename="a.pdf"), "input[1].content[0]", FILE_SOURCES),
+        (output_item([{"type": "input_image"}]), "input[1].output[0]", IMAGE_SOURCES),
+        (output_item([{"type": "input_file"}]), "input[1].output[0]", FILE_SOURCES),
+    ],
+)
+def test_strict_mode_rejects_content_without_source(item, param, sources):
+    body = response_body("gpt-4o", input=[FUNCTION_CALL_ITEM, item])
+    error = strict_error(RESPONSES_CREATE, body)
+    assert error["message"] == (
+        f"Missing mutually exclusive parameters: '{param}'. Ensure you are providing exactly one of: {sources}."
+    )
+    assert error["param"] == param
+    assert error["code"] == "missing_mutually_exclusive_parameters"
+    assert strict_error(RESPONSES_CREATE, body, strict=False) is None
+
+
+def test_strict_mode_rejects_content_with_two_sources():
+    item = message_item("user", "input_image", image_url=IMAGE_URL, file_id="file_1")
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=[item]))
+    assert error["message"] == (
+        f"Mutually exclusive parameters: 'input[0].content[0]'. Ensure you are only providing one of: {IMAGE_SOURCES}."
+    )
+    assert error["code"] == "mutually_exclusive_parameters"
+
+
+def file_item(**file):
+    return message_item("user", "input_file", **file)
+
+
+@pytest.mark.parametrize(
+    "item, suffix",
+    [
+        (file_item(filename="cat.PNG", file_data="AAAA"), ".png"),
+        (file_item(filename="talk.mp3", file_data="AAAA"), ".mp3"),
+        (file_item(file_url="https://example.com/all.zip?v=1"), ".zip"),
+        (file_item(file_id="file_1"), ".bin"),
+    ],
+)
+def test_strict_mode_rejects_input_files_of_unsupported_types(item, suffix):
+    openai_mock = OpenAIMock(strict=True)
+    openai_mock.state["files"]["file_1"] = {"filename": "data.bin"}
+    error = send_with_key(openai_mock, RESPONSES_CREATE, response_body("gpt-4o", input=[item]))["error"]
+    assert error["message"].startswith("Invalid input: Expected context stuffing file type to be a supported format: ")
+    assert error["message"].endswith(f" but got {suffix}.")
+    assert error["param"] == "input"
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.csv", "a.py", "a.ts", "README", "a.unheard-of"])
+def test_strict_mode_accepts_input_files_of_other_types(name):
+    body = response_body("gpt-4o", input=[file_item(filename=name, file_data="AAAA")])
+    assert strict_error(RESPONSES_CREATE, body) is None
+
+
 # ======================================================================================================================
 # CHAT AND COMPLETIONS
 # ======================================================================================================================
@@ -11077,6 +11340,152 @@ def test_azure_blocks_a_filtered_response(openai_mock, azure):
     assert prompt["blocked"] is False
     assert completion["blocked"] is True
     assert completion["content_filter_results"]["hate"] == {"filtered": True, "severity": "high"}
+
+
+NO_TOOLS_FOR = "Invalid value for '{0}': '{0}' is only allowed when '{1}' are specified."
+NO_FUNCTION = "Invalid value for '{0}': no function named get_time was specified in the '{1}' parameter."
+TIME_CHOICE = {"type": "function", "function": {"name": "get_time"}}
+CHAT_CUSTOM_TOOL = {"type": "custom", "custom": {"name": "get_time"}}
+CHAT_ALLOWED_CHOICE = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TIME_CHOICE]}}
+IMPOSSIBLE_CHAT_CHOICES = [
+    ({"tool_choice": "required"}, "tool_choice", NO_TOOLS_FOR.format("tool_choice", "tools")),
+    ({"tool_choice": "auto"}, "tool_choice", NO_TOOLS_FOR.format("tool_choice", "tools")),
+    (
+        {"parallel_tool_calls": False},
+        "parallel_tool_calls",
+        NO_TOOLS_FOR.format("parallel_tool_calls", "tools"),
+    ),
+    ({"function_call": "auto"}, "function_call", NO_TOOLS_FOR.format("function_call", "functions")),
+    (
+        {"function_call": {"name": "get_time"}, "functions": [WEATHER_FUNCTION]},
+        "function_call",
+        NO_FUNCTION.format("function_call", "functions"),
+    ),
+    (
+        {"tool_choice": TIME_CHOICE, "tools": [CHAT_TOOL]},
+        "tool_choice",
+        NO_FUNCTION.format("tool_choice", "tools"),
+    ),
+    (
+        {"tool_choice": TIME_CHOICE, "tools": [CHAT_CUSTOM_TOOL]},
+        "tool_choice",
+        NO_FUNCTION.format("tool_choice", "tools"),
+    ),
+    (
+        {"tool_choice": CHAT_ALLOWED_CHOICE, "tools": [CHAT_TOOL]},
+        "tool_choice",
+        NO_FUNCTION.format("tool_choice", "tools"),
+    ),
+]
+
+
+@pytest.mark.parametrize("params, param, message", IMPOSSIBLE_CHAT_CHOICES)
+def test_strict_mode_rejects_a_chat_tool_choice_without_its_tool(params, param, message):
+    error = strict_error(CHAT_CREATE, chat_body("gpt-4o", **params))
+    assert error == {"message": message, "type": "invalid_request_error", "param": param, "code": None}
+    assert strict_error(CHAT_CREATE, chat_body("gpt-4o", **params), strict=False) is None
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"tool_choice": "none"},
+        {"tool_choice": None, "parallel_tool_calls": None},
+        {"tool_choice": "required", "tools": [CHAT_TOOL], "parallel_tool_calls": True},
+        {"tool_choice": {"type": "function", "function": {"name": "get_weather"}}, "tools": [CHAT_TOOL]},
+        {"tool_choice": {"type": "custom", "custom": {"name": "get_time"}}, "tools": [CHAT_TOOL, CHAT_CUSTOM_TOOL]},
+        {"function_call": {"name": "get_weather"}, "functions": [WEATHER_FUNCTION]},
+    ],
+)
+def test_strict_mode_accepts_a_chat_tool_choice_with_its_tool(params):
+    assert strict_error(CHAT_CREATE, chat_body("gpt-4o", **params)) is None
+
+
+def test_strict_mode_rejects_json_mode_without_the_word_in_the_messages():
+    error = strict_error(CHAT_CREATE, chat_body("gpt-4o", response_format={"type": "json_object"}))
+    assert error == {
+        "message": "'messages' must contain the word 'json' in some form, to use 'response_format' of type "
+        "'json_object'.",
+        "type": "invalid_request_error",
+        "param": "messages",
+        "code": None,
+    }
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": "Answer in JSON."},
+        {"role": "system", "content": [{"type": "text", "text": "as json"}]},
+    ],
+)
+def test_strict_mode_accepts_json_mode_with_the_word_in_the_messages(message):
+    body = chat_body("gpt-4o", response_format={"type": "json_object"}, messages=[message, *USER_MESSAGES])
+    assert strict_error(CHAT_CREATE, body) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user", "content": None},
+        {"role": "system", "content": None},
+        {"role": "developer", "content": None},
+        {"role": "assistant", "content": None},
+        {"role": "assistant"},
+        {"role": "assistant", "content": None, "tool_calls": []},
+    ],
+)
+def test_strict_mode_rejects_messages_without_content(message):
+    error = strict_error(CHAT_CREATE, chat_body("gpt-4o", messages=[*USER_MESSAGES, message]))
+    assert error == {
+        "message": "Invalid value for 'content': expected a string, got null.",
+        "type": "invalid_request_error",
+        "param": "messages.[1].content",
+        "code": None,
+    }
+
+
+@pytest.mark.parametrize("content", [{}, {"content": None}])
+@pytest.mark.parametrize(
+    "substitute",
+    [
+        {"tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}]},
+        {"function_call": {"name": "get_weather", "arguments": "{}"}},
+        {"audio": {"id": "audio_1"}},
+        {"refusal": "No."},
+    ],
+    ids=lambda substitute: next(iter(substitute)),
+)
+def test_strict_mode_accepts_an_assistants_message_with_something_else_than_content(substitute, content):
+    messages = [*USER_MESSAGES, {"role": "assistant", **content, **substitute}]
+    if "tool_calls" in substitute:
+        messages.append({"role": "tool", "tool_call_id": "call_1", "content": "21 degrees"})
+    assert strict_error(CHAT_CREATE, chat_body("gpt-4o", messages=messages)) is None
+
+
+def chat_file_message(**file):
+    return {"role": "user", "content": [{"type": "file", "file": file}]}
+
+
+def test_strict_mode_rejects_a_chat_file_without_id_and_data():
+    error = strict_error(CHAT_CREATE, chat_body("gpt-4o", messages=[chat_file_message(filename="a.pdf")]))
+    assert error["message"] == "Missing required parameter: 'messages[0].content[0].file.file_id'."
+    assert error["code"] == "missing_required_parameter"
+
+
+@pytest.mark.parametrize("file", [{"filename": "a.docx", "file_data": "AAAA"}, {"file_id": "file_1"}])
+def test_strict_mode_rejects_chat_files_other_than_pdf(file):
+    openai_mock = OpenAIMock(strict=True)
+    openai_mock.state["files"]["file_1"] = {"filename": "a.docx"}
+    error = send_with_key(openai_mock, CHAT_CREATE, chat_body("gpt-4o", messages=[chat_file_message(**file)]))["error"]
+    assert error["message"] == (
+        "Invalid input: Expected context stuffing file type to be a supported format: .pdf but got .docx."
+    )
+
+
+@pytest.mark.parametrize("file", [{"filename": "a.pdf", "file_data": "AAAA"}, {"file_data": "AAAA"}])
+def test_strict_mode_accepts_chat_files_that_may_be_pdf(file):
+    assert strict_error(CHAT_CREATE, chat_body("gpt-4o", messages=[chat_file_message(**file)])) is None
 
 
 # ======================================================================================================================
