@@ -2459,7 +2459,10 @@ def _decode_body(request: httpx.Request) -> _JSON:
 
 
 def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
-    """Build a dict from form fields: `a[b]` becomes a dict in a dict, `a[]` and repeated names become lists."""
+    """Build a dict from form fields.
+
+    `a[b]` becomes a dict in a dict. `a[]`, repeated names, and `a[0]` followed by `a[1]` become lists.
+    """
     body: _JSON = {}
     for name, value in pairs:
         key, *nested_keys = re.findall(r"[^\[\]]+", name) or [name]
@@ -2475,7 +2478,14 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
                 existing = [existing]
             value = [*existing, value]
         node[key] = value
-    return body
+    return {name: _indexed_to_list(value) for name, value in body.items()}
+
+
+def _indexed_to_list(value: Any) -> Any:
+    """Return a form field as a list if it is a dict whose keys are `0`, `1` and so on. Return others as they are."""
+    if isinstance(value, dict) and list(value) == [str(index) for index in range(len(value))]:
+        return list(value.values())
+    return value
 
 
 def _decode_multipart(content: bytes, content_type: str) -> list[tuple[str, Any]]:
@@ -2613,8 +2623,7 @@ def _check_params(call: _Call) -> None:
         if not {name, f"{name}_"} & accepted.keys() and name not in _EXTRA_PARAMS.get(call.row.name, ()):
             _check_moved(call, name)
             _reject(f"Unknown parameter: '{name}'.{_did_you_mean(name, accepted)}", name, "unknown_parameter")
-    if not _has_form(call):
-        _check_param_types(call)
+    _check_param_types(call)
 
 
 def _check_moved(call: _Call, name: str) -> None:
@@ -2629,6 +2638,12 @@ def _check_moved(call: _Call, name: str) -> None:
             )
 
 
+# Parameters whose values the check of the endpoint rejects, because its message differs from that for other types.
+_PARAMS_WITH_OWN_CHECKS = {
+    "files.create": {"purpose"},
+}
+
+
 def _has_form(call: _Call) -> bool:
     """Return True if the body is a form, in which numbers and booleans are strings."""
     return "json" not in call.request.headers.get("content-type", "json")
@@ -2640,6 +2655,8 @@ def _check_param_types(call: _Call) -> None:
     required = call.required_params
     for name, value in call.body.items():
         tp = accepted.get(name, accepted.get(f"{name}_"))
+        if name in _PARAMS_WITH_OWN_CHECKS.get(call.row.name, ()):
+            continue
         if tp and (value is not None or name in required):
             lenient = bool(call.session) and name == "session" and not call.mock._strict
             _check_type(name, value, tp, lenient, _has_form(call))
@@ -10916,6 +10933,18 @@ _DEFAULT_CAPTIONS = {
 }
 
 
+# Codes of ISO 639-1, and the two languages without one that Whisper knows: Hawaiian and Cantonese.
+_LANGUAGE_PATTERN = r"[A-Za-z]{2}|haw|yue"
+
+
+def _check_language(call: _Call) -> None:
+    """The language must be a code."""
+    language = call.body.get("language")
+    if language is not None and not re.fullmatch(_LANGUAGE_PATTERN, str(language)):
+        message = f"Invalid language '{language}'. Language parameter must be specified in ISO-639-1 format."
+        _reject(message, "language", "invalid_language_format")
+
+
 def _default_captions(call: _Call) -> str | None:
     return _DEFAULT_CAPTIONS.get(str(call.body.get("response_format")))
 
@@ -10999,6 +11028,15 @@ def _image_from_bytes(value: Any) -> _JSON | None:
     if not isinstance(value, bytes):
         return None
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]}
+
+
+def _check_image_prompt(call: _Call) -> None:
+    """The prompt must not be empty."""
+    if call.body.get("prompt") == "":
+        message = (
+            "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string instead."
+        )
+        _reject(message, "prompt", "empty_string")
 
 
 def _derive_images(call: _Call, obj: _JSON) -> _JSON:
@@ -11245,6 +11283,7 @@ _extend_table(
         ),
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
+            strict_check=_check_language,
             default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
@@ -11269,12 +11308,14 @@ _extend_table(
         ),
         "images.edit": _Behavior(
             is_generated=True,
+            strict_check=_check_image_prompt,
             coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, event_prefix="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
+            strict_check=_check_image_prompt,
             coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, event_prefix="image_generation"),

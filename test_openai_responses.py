@@ -4131,8 +4131,8 @@ def test_not_found_errors_have_param_code_and_message(client, call, param, code,
     "path, body, param, code, message",
     [
         (
-            "/files",
-            {"purpose": "fun", "file": "x"},
+            "/uploads",
+            {"purpose": "fun", "filename": "a.txt", "bytes": 1, "mime_type": "text/plain"},
             "purpose",
             "invalid_value",
             "Invalid value: 'fun'. Supported values are: ",
@@ -13783,6 +13783,163 @@ def test_default_decision_is_certain(client):
             {"label": "high", "value": 1, "probability": 0.0},
         ],
     }
+
+
+def strict_form_error(call, **options):
+    """Return the error that a call of the SDK with a form is answered with in strict mode, or None."""
+    with OpenAIMock(**{"strict": True, **options}):
+        try:
+            call(lenient_client())
+        except openai.BadRequestError as raised:
+            return raised.body
+    return None
+
+
+def edit_image(**params):
+    return lambda client: client.images.edit(**{"model": "gpt-image-1", "image": b"x", "prompt": "A cat"} | params)
+
+
+def transcribe(**params):
+    return lambda client: client.audio.transcriptions.create(**{"model": "whisper-1", "file": b"x"} | params)
+
+
+INCOMPATIBLE = "response_format '{}' is not compatible with model '{}'. Use {} instead."
+LANGUAGE_NEEDED = "Invalid language '{}'. Language parameter must be specified in ISO-639-1 format."
+
+
+INVALID_FORMS = [
+    (edit_image(quality="best"), "Invalid value: 'best'. Supported values are: ", "quality", "invalid_value"),
+    (edit_image(size="9x9"), "Invalid value: '9x9'. Supported values are: ", "size", "invalid_value"),
+    (edit_image(background="red"), "Invalid value: 'red'. Supported values are: ", "background", "invalid_value"),
+    (
+        edit_image(response_format="b64_json"),
+        "Unknown parameter: 'response_format'.",
+        "response_format",
+        "unknown_parameter",
+    ),
+    (
+        edit_image(extra_body={"n": "many"}),
+        "Invalid type for 'n': expected an integer, but got a string instead.",
+        "n",
+        "invalid_type",
+    ),
+    (
+        transcribe(response_format="xml"),
+        "Invalid value: 'xml'. Supported values are: ",
+        "response_format",
+        "invalid_value",
+    ),
+    (
+        transcribe(timestamp_granularities=["day"], response_format="verbose_json"),
+        "Invalid value: 'day'. Supported values are: 'word' and 'segment'.",
+        "timestamp_granularities[0]",
+        "invalid_value",
+    ),
+    (
+        transcribe(model="gpt-4o-transcribe", response_format="verbose_json"),
+        INCOMPATIBLE.format("verbose_json", "gpt-4o-transcribe", "'json' or 'text'"),
+        "response_format",
+        "unsupported_value",
+    ),
+    (
+        transcribe(model="gpt-4o-mini-transcribe", response_format="srt"),
+        INCOMPATIBLE.format("srt", "gpt-4o-mini-transcribe", "'json' or 'text'"),
+        "response_format",
+        "unsupported_value",
+    ),
+    (
+        transcribe(language="this should cause an error"),
+        LANGUAGE_NEEDED.format("this should cause an error"),
+        "language",
+        "invalid_language_format",
+    ),
+    (transcribe(language="en-US"), LANGUAGE_NEEDED.format("en-US"), "language", "invalid_language_format"),
+    (
+        lambda client: client.files.create(file=b"x", purpose="world_domination"),
+        "'world_domination' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - "
+        "'purpose'",
+        "purpose",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize("call, message, param, code", INVALID_FORMS)
+def test_strict_mode_checks_the_values_in_forms(call, message, param, code):
+    error = strict_form_error(call)
+    assert error["message"].startswith(message)
+    assert error["param"] == param
+    assert error["code"] == code
+
+
+@pytest.mark.parametrize("call", [row[0] for row in INVALID_FORMS[:-1] if row[2] != "n"])
+def test_default_mode_does_not_check_the_values_in_forms(call):
+    assert strict_form_error(call, strict=False) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        edit_image(quality="low", size="auto", background="transparent", n=2),
+        edit_image(model="dall-e-2", response_format="url", size="256x256"),
+        edit_image(image=[b"x", b"y"]),
+        transcribe(response_format="verbose_json", timestamp_granularities=["word", "segment"], temperature=0.5),
+        transcribe(response_format="srt", language="en", prompt=""),
+        transcribe(language="yue"),
+        transcribe(model="gpt-4o-transcribe", response_format="json", include=["logprobs"]),
+        transcribe(model="gpt-4o-transcribe", response_format="text"),
+        transcribe(model="gpt-4o-transcribe", stream=True),
+        transcribe(model="gpt-4o-transcribe", chunking_strategy="auto"),
+        transcribe(model="gpt-4o-transcribe", chunking_strategy={"type": "server_vad", "threshold": 0.5}),
+        lambda client: client.audio.translations.create(model="whisper-1", file=b"x", temperature=0.5),
+        lambda client: client.images.create_variation(image=b"x", n=2, size="256x256", response_format="url"),
+        lambda client: client.files.create(file=b"x", purpose="user_data"),
+    ],
+)
+def test_strict_mode_accepts_valid_values_in_forms(call):
+    assert strict_form_error(call) is None
+
+
+@requires("diarized_json")
+def test_strict_mode_accepts_diarized_json_of_the_model_that_has_it():
+    diarized = {"model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
+    assert strict_form_error(transcribe(**diarized)) is None
+    error = strict_form_error(transcribe(**diarized | {"model": "whisper-1"}))
+    assert error["message"].startswith("response_format 'diarized_json' is not compatible with model 'whisper-1'.")
+
+
+def edit_response(openai_mock, files, prompt="A cat"):
+    """Return the response to a form that edits images."""
+    form = {"model": "gpt-image-1", "prompt": prompt}
+    headers = {"authorization": f"Bearer {API_KEY}"}
+    request = httpx.Request("POST", f"{BASE_URL}/images/edits", data=form, files=files, headers=headers)
+    request.read()
+    response = openai_mock.router.handler(request)
+    response.read()
+    return response
+
+
+EMPTY_PROMPT = {
+    "message": "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string "
+    "instead.",
+    "type": "invalid_request_error",
+    "param": "prompt",
+    "code": "empty_string",
+}
+
+
+def test_strict_mode_rejects_an_empty_prompt_of_images():
+    files = [("image", ("a.png", b"x"))]
+    assert edit_response(OpenAIMock(strict=True), files, prompt="").json()["error"] == EMPTY_PROMPT
+    assert edit_response(OpenAIMock(), files, prompt="").status_code == 200
+    assert strict_error("images.generate", {"model": "gpt-image-1", "prompt": ""}) == EMPTY_PROMPT
+
+
+def test_indexed_fields_of_a_form_are_a_list():
+    openai_mock = OpenAIMock(strict=True)
+    files = [("image[0]", ("a.png", b"x")), ("image[1]", ("b.png", b"y"))]
+    assert edit_response(openai_mock, files).status_code == 200
+    assert [image[0] for image in openai_mock.requests[-1].body["image"]] == ["a.png", "b.png"]
 
 
 # ======================================================================================================================
