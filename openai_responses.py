@@ -18683,8 +18683,9 @@ class OpenAIMock(_NoNewAttributes):
     base_url: answer at this URL only. By default, the mock answers at the hosts of the SDK's own clients (`api.openai.com`,
         its regional and mTLS hosts, Azure, Bedrock, Vertex) and at `OPENAI_BASE_URL`, which may be set at any time.
     state: a `StateStore`, or a dict of dicts by resource name, to begin with and to store objects in. Empty by default.
-    strict: reject requests with unknown parameters, wrong types, no API key, or references to missing objects even if a
-        response is set. Raise if a set response breaks the schema that the application sent, or if no rule matches.
+    strict: reject requests with unknown parameters, wrong types, parameters that the model doesn't support, no API key,
+        or references to missing objects even if a response is set. Raise if a set response breaks the schema that the
+        application sent, or if no rule matches.
     only_scripted: raise if no response is set where the default would be generated, such as text, embeddings, images and
         speech.
     assert_all_used: call `assert_all_used()` when the context ends.
