@@ -2928,15 +2928,27 @@ def _check_model_params(call: _Call) -> None:
     if not model:
         return
     for rule in _MODEL_RULES.get(call.row.name.removeprefix("beta."), ()):
-        if not _applies_to_model(rule, call.body, model):
+        first_key = _path_keys(rule.param)[0]
+        if first_key not in call.body or not _applies_to_model(rule, call.body, model):
             continue
         accepted = rule.accepted
         if rule.accepted_field:
             accepted = getattr(_model_family(model), rule.accepted_field)
         for path, value in _values_at(call.body, rule.param):
-            is_accepted = value not in rule.rejected if rule.rejected else value in accepted
-            if value is not None and not is_accepted:
+            if _is_unsupported(rule, value, accepted):
                 rule.reject(path, value, model, accepted)
+
+
+def _is_unsupported(rule: _ModelRule, value: Any, accepted: Sequence[Any]) -> bool:
+    """Return True if a rule is violated by a value of its parameter.
+
+    accepted: the values that the model accepts, if the rule doesn't list those that it rejects.
+    """
+    if value is None:
+        return False
+    if rule.rejected:
+        return value in rule.rejected
+    return value not in accepted
 
 
 def _applies_to_model(rule: _ModelRule, body: Mapping[str, Any], model: str) -> bool:
@@ -2962,10 +2974,16 @@ def _reasoning_of(model: str, body: Mapping[str, Any]) -> str:
     return "off" if effort == "none" else "on"
 
 
+@functools.cache
+def _path_keys(param: str) -> list[str]:
+    """Return the keys of a path such as `messages[].role`, with `[]` as one of them."""
+    return re.findall(r"\w+|\[\]", param)
+
+
 def _values_at(value: Any, param: str) -> list[tuple[_Path, Any]]:
     """Return the values at a path such as `messages[].role`, each with its own path such as `messages[0].role`."""
     found: list[tuple[_Path, Any]] = [((), value)]
-    for key in re.findall(r"\w+|\[\]", param):
+    for key in _path_keys(param):
         next_found: list[tuple[_Path, Any]] = []
         for path, parent in found:
             if key == "[]" and isinstance(parent, list):
