@@ -6192,6 +6192,12 @@ def test_response_has_the_default_effort_of_its_model(client, model, effort):
     assert client.responses.create(model=model, input="Hi").reasoning.effort == effort
 
 
+@requires("beta.responses.create")
+def test_strict_mode_applies_the_limits_of_the_model_to_beta_responses():
+    error = strict_error("beta.responses.create", response_body("gpt-5", temperature=0))
+    assert error["message"] == TEMPERATURE_UNSUPPORTED
+
+
 MOVED_PARAMS = {
     "function_call": ("auto", "tool_choice"),
     "functions": ([WEATHER_FUNCTION], "tools"),
@@ -15674,6 +15680,28 @@ def test_invalid_injection_fails_with_a_code(openai_mock, client_kind):
 def test_strict_websocket_accepts_beta_params(client_kind):
     with OpenAIMock(strict=True):
         events = websocket_events(client_kind, says("Hi", multi_agent={"enabled": True}))
+    assert events[-1]["type"] == "response.completed"
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"model": "gpt-5", "temperature": 0}, TEMPERATURE_UNSUPPORTED),
+        ({"model": None}, "Missing required parameter: 'model'."),
+        ({"tool_choice": "required"}, NO_TOOLS_REQUIRED),
+    ],
+)
+def test_strict_websocket_rejects_what_responses_reject(client_kind, params, message):
+    with OpenAIMock(strict=True):
+        events = websocket_events(client_kind, says("Hi", **params), final_types=["error"])
+    assert events[-1]["error"]["message"].startswith(message)
+
+
+@requires("responses.connect")
+def test_strict_websocket_accepts_client_metadata(client_kind):
+    with OpenAIMock(strict=True):
+        events = websocket_events(client_kind, says("Hi", client_metadata={"session_id": "1"}))
     assert events[-1]["type"] == "response.completed"
 
 
