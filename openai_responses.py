@@ -2882,6 +2882,7 @@ class _ModelRule(NamedTuple):
         quoted = [repr(word) for word in accepted]
         names = {
             "param": _format_path(path),
+            "dotted_param": _format_path(path).replace("[", ".["),
             "parent": _format_path(path[:-1] or path),
             "message": _format_path(path[:2]),  # of `messages`
             "value": value,
@@ -6502,7 +6503,7 @@ def _check_json_mode(call: _Call) -> None:
         )
 
 
-# The types of content in messages by role. Both kinds are in the SDK's types of every role.
+# The types of content in messages by role. The SDK's type of an assistant's message has the input types, too.
 _OUTPUT_CONTENT_TYPES = ("output_text", "refusal")
 _INPUT_CONTENT_TYPES = ("input_text", "input_image", "input_file")
 _CONTENT_TYPES_BY_ROLE = {
@@ -8314,7 +8315,7 @@ _extend_table(
 )
 
 
-# What the values of `reasoning.effort`, `text.verbosity` and others are depends on the model.
+# The message for a value that only other models accept. In chat it is `_UNSUPPORTED_VALUE`.
 _UNSUPPORTED_VALUE_OF_MODEL = (
     "Unsupported value: {value!r} is not supported with the '{model}' model. Supported values are: {accepted}."
 )
@@ -9101,6 +9102,9 @@ _extend_table(
 )
 
 
+_TEXT_ONLY_MODELS = (
+    r"gpt-3\.5|gpt-4($|-0314|-0613|-32k|-1106-preview|-0125-preview|-turbo-preview)|o1-(mini|preview)|o3-mini"
+)
 _CHAT_MODEL_RULES = (
     _ModelRule(
         param="messages[].role",
@@ -9243,6 +9247,14 @@ _CHAT_MODEL_RULES = (
         reasoning=_OF_ANY_FAMILY,
         rejected=("audio",),
         error_param="modalities",
+    ),
+    _ModelRule(
+        param="messages[].content[].type",
+        message="Invalid content type. image_url is only supported by certain models.",
+        code=None,
+        models=_TEXT_ONLY_MODELS,
+        rejected=("image_url",),
+        error_param="{dotted_param}",
     ),
     _ModelRule(
         param="messages[].content[].type",

@@ -5771,6 +5771,9 @@ def response_body(model, **params):
 RESPONSES_CREATE = "responses.create"
 AUDIO_PART = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
 AUDIO_MESSAGES = [{"role": "user", "content": [AUDIO_PART]}]
+IMAGE_MESSAGES = [
+    {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}]}
+]
 JSON_MESSAGES = [{"role": "user", "content": "Answer in JSON."}]
 SYSTEM_MESSAGES = [{"role": "system", "content": "Be brief."}, *USER_MESSAGES]
 DEVELOPER_MESSAGES = [*USER_MESSAGES, {"role": "developer", "content": "Be brief."}]
@@ -5790,6 +5793,7 @@ TEMPERATURE_UNSUPPORTED = "Unsupported parameter: 'temperature' is not supported
 EFFORT_UNRECOGNIZED = "Unrecognized request argument supplied: reasoning_effort"
 NO_SEARCH = "Web search options not supported with this model."
 NO_AUDIO = "Invalid 'messages[0]'. Content blocks are expected to be either text or image_url type."
+NO_IMAGES = "Invalid content type. image_url is only supported by certain models."
 AUDIO_NEEDED = "This model requires that either input content or output modality contain audio."
 ONLY_RESPONSES = "This model is only supported in v1/responses and not in v1/chat/completions."
 
@@ -5885,6 +5889,8 @@ UNSUPPORTED_BY_MODEL = [
     ),
     (CHAT_CREATE, "gpt-4o", {"web_search_options": {}}, NO_SEARCH, "web_search_options", None),
     (CHAT_CREATE, "gpt-4o", {"messages": AUDIO_MESSAGES}, NO_AUDIO, "messages[0]", "invalid_value"),
+    (CHAT_CREATE, "o3-mini", {"messages": IMAGE_MESSAGES}, NO_IMAGES, "messages.[0].content.[0].type", None),
+    (CHAT_CREATE, "gpt-3.5-turbo", {"messages": IMAGE_MESSAGES}, NO_IMAGES, "messages.[0].content.[0].type", None),
     (
         CHAT_CREATE,
         "gpt-5",
@@ -6121,6 +6127,8 @@ def test_strict_mode_checks_no_parameters_of_unknown_models(name, model, params)
         (CHAT_CREATE, "gpt-5", {"tools": [CHAT_TOOL], "reasoning_effort": "low", "parallel_tool_calls": True}),
         (CHAT_CREATE, "o3-mini", {"temperature": 1, "stop": "x", "messages": SYSTEM_MESSAGES}),
         (CHAT_CREATE, "o1", {"messages": DEVELOPER_MESSAGES}),
+        (CHAT_CREATE, "o1", {"messages": IMAGE_MESSAGES}),
+        (CHAT_CREATE, "gpt-4-turbo", {"messages": IMAGE_MESSAGES}),
         (CHAT_CREATE, "gpt-4o-search-preview", {"web_search_options": {}}),
         (CHAT_CREATE, "gpt-4o-audio-preview", {"messages": AUDIO_MESSAGES}),
         (
