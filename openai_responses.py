@@ -2977,18 +2977,23 @@ def _reasoning_of(model: str, body: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _path_keys(param: str) -> list[str]:
-    """Return the keys of a path such as `messages[].role`, with `[]` as one of them."""
-    return re.findall(r"\w+|\[\]", param)
+    """Return the keys of a path such as `messages[].role`, with `[]` or `*` as one of them."""
+    return re.findall(r"\w+|\[\]|\*", param)
 
 
 def _values_at(value: Any, param: str) -> list[tuple[_Path, Any]]:
-    """Return the values at a path such as `messages[].role`, each with its own path such as `messages[0].role`."""
+    """Return the values at a path such as `messages[].role`, each with its own path such as `messages[0].role`.
+
+    `[]` stands for each item of an array, and `*` for each value of an object.
+    """
     found: list[tuple[_Path, Any]] = [((), value)]
     for key in _path_keys(param):
         next_found: list[tuple[_Path, Any]] = []
         for path, parent in found:
             if key == "[]" and isinstance(parent, list):
                 next_found += [((*path, index), item) for index, item in enumerate(parent)]
+            elif key == "*" and isinstance(parent, dict):
+                next_found += [((*path, name), item) for name, item in parent.items()]
             elif isinstance(parent, dict) and key in parent:
                 next_found.append(((*path, key), parent[key]))
         found = next_found
@@ -3543,42 +3548,24 @@ _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 def _check_limits(call: _Call) -> None:
     """Raise the 400 of a number that is too small or too large and, in strict mode, of other values beyond a limit."""
     limits_by_name = _limits_by_name(call.row.name, bool(call.mock._strict))
-    for name, value in call.body.items():
-        for keys, limit in limits_by_name.get(name, ()):
-            for path, limited_value in _values_at(value, keys, (name,)):
-                _check_limit(call, limit, path, limited_value)
+    for name in call.body:
+        for limit in limits_by_name.get(name, ()):
+            for path, value in _values_at(call.body, limit.param):
+                _check_limit(call, limit, path, value)
 
 
 @functools.cache
-def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[tuple[list[str], _Limit]]]:
-    """Return the limits of an endpoint by the name of the parameter, each with the keys that lead on from there."""
-    limits_by_name: dict[str, list[tuple[list[str], _Limit]]] = {}
+def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[_Limit]]:
+    """Return the limits of an endpoint by the name of the parameter that has, or contains, the limited value."""
+    limits_by_name: dict[str, list[_Limit]] = {}
     for prefix, limits in _LIMITS.items():
         if not endpoint.startswith(prefix) and not endpoint.removeprefix("beta.").startswith(prefix):
             continue
         for limit in limits:
             if strict or limit.kind in _NUMBER_KINDS:
-                name, *keys = limit.param.replace("[]", ".[]").split(".")
-                limits_by_name.setdefault(name, []).append((keys, limit))
+                name = _path_keys(limit.param)[0]
+                limits_by_name.setdefault(name, []).append(limit)
     return limits_by_name
-
-
-def _values_at(value: Any, keys: Sequence[str], path: _Path) -> Iterator[tuple[_Path, Any]]:
-    """Yield the values to which keys lead from a value, with their paths. `[]` and `*` lead to several values."""
-    if not keys:
-        yield path, value
-        return
-    key, *other_keys = keys
-    if key == "[]":
-        items = enumerate(value) if isinstance(value, list) else ()
-    elif not isinstance(value, dict):
-        items = ()
-    elif key == "*":
-        items = value.items()
-    else:
-        items = [(key, value[key])] if key in value else ()
-    for name, item in items:
-        yield from _values_at(item, other_keys, (*path, name))
 
 
 def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
@@ -3786,6 +3773,8 @@ def _may_become_valid(flaw: _Flaw, name: str) -> bool:
     if flaw.code == "missing_required_parameter":
         return flaw.path[-1] not in _DISCRIMINATORS
     return flaw.code == "unknown_parameter" or (flaw.code == "invalid_value" and flaw.path != (name, "type"))
+
+
 def _is_null_content(flaw: _Flaw) -> bool:
     """Return True if a flaw is the null content of a chat message, which `_check_messages` reports in other words."""
     return flaw.value is None and flaw.path[0] == "messages" and flaw.path[-1] == "content"
