@@ -1255,6 +1255,9 @@ _DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
         "next": None,
         "has_more": False,
     },
+    "openai.SyncPage[Model]": {
+        "object": "list",
+    },
 }
 
 
@@ -1812,7 +1815,8 @@ def _overlay(tp: Any, obj: Any, derived: Any, explicit: Any) -> Any:
 
     tp: the type of `obj`.
     obj: the merged value. It is changed, so it must not be shared.
-    derived: the values that follow from the call, in the shape of `obj`. Any part of it may be missing.
+    derived: the values that follow from the call, in the shape of `obj`. Any part of it may be missing. A field that is
+        `...` is removed.
     explicit: the values that the test set, in the shape of `obj`. Any part of it may be missing.
     Returns the value. Values that the test set stay. Within a dict or a list that the test set, the missing parts are
     derived. Fields that follow from other fields, such as totals, are computed again. Items of lists correspond by
@@ -1843,7 +1847,9 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
     fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
-        if key not in explicit:
+        if key not in explicit and value is ...:
+            obj.pop(key, None)
+        elif key not in explicit:
             obj[key] = value
         elif isinstance(value, (dict, list)) and key in fields and not is_complete:
             obj[key] = _overlay(fields[key].type, obj[key], value, explicit[key])
@@ -5320,6 +5326,8 @@ class _Behavior:
     default_audio_format: str = ""
     # the type of the answer by the request's `response_format`
     types_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # the HTTP status of the answer
+    status: int = 200
     # returns headers of the answer in addition to those of every answer
     extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
     # whether the stored object is the answer
@@ -5968,7 +5976,9 @@ def _page_limit(query: Mapping[str, str], default_limit: int, max_limit: int) ->
 
 def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
     """Build a page of items, of the type that the list endpoint returns."""
-    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items, "has_more": has_more}
+    page = _copy_json(_default_value(_sdk_type(row.model))) | {"data": items}
+    if "has_more" in page:
+        page["has_more"] = has_more
     page |= _implied_by_page(page, {})  # `first_id` and `last_id`
     if "next" in page:
         page["next"] = items[-1].get("id", items[-1].get("path")) if has_more else None
@@ -6598,13 +6608,20 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
         reasoning_tokens = sum(_count_item_tokens(item) for item in output if item["type"] == "reasoning")
         if reasoning_tokens:
             fields["usage"]["output_tokens_details"] = {"reasoning_tokens": reasoning_tokens}
+        if call.is_azure:
+            fields["usage"]["input_tokens_details"] = {"cached_tokens": 0}
 
     fields["output"] = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
     fields |= _response_model_defaults(call.body, obj)
     conversation = _conversation_id(call)
     if conversation:
         fields["conversation"] = {"id": conversation}
-    return fields | _response_filter_fields(call, obj)
+    if call.is_azure:
+        fields["tool_usage"] = ...
+        return fields | _response_filter_fields(call, obj)
+    if not call.wants_stream:
+        fields["billing"] = {"payer": "developer"}
+    return fields
 
 
 def _count_prompt_tokens(call: _Call) -> int:
@@ -6651,11 +6668,15 @@ def _defaults_for_model(rows: Iterable[tuple[str, Mapping[str, Any]]], model: st
     return {}
 
 
+# The names of the newest models, and of those that will be released. An alternative is matched from the name's beginning.
+_NEWEST_MODELS = r"gpt-5\.([6-9]|\d\d)|gpt-([6-9]|\d\d)|o([5-9]|\d\d)"
+
+
 # Defaults of fields of a response that depend on its model. The first row applies whose pattern matches the beginning of
 # the model's name.
 _RESPONSE_DEFAULTS_BY_MODEL: tuple[tuple[str, _JSON], ...] = (
     (
-        r"gpt-5\.([6-9]|\d\d)",
+        _NEWEST_MODELS,
         {
             "reasoning": {
                 "context": "all_turns",
@@ -6720,9 +6741,7 @@ def _supported_response_defaults() -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _response_filter_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
-    """Return the results of Azure's content filter for a response. Responses of other hosts don't have any."""
-    if not call.is_azure:
-        return {}
+    """Return the results of Azure's content filter for a response."""
     incomplete_details = response.get("incomplete_details") or {}
     harmful = incomplete_details.get("reason") == "content_filter"
     prompt_results = _filter_results("jailbreak")
@@ -6768,6 +6787,8 @@ def _run_in_background(call: _Call, obj: _JSON) -> None:
     """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
     initial_fields = _in_progress_fields(call)
     final_fields = {key: obj[key] for key in initial_fields}
+    if "billing" in obj:  # only finished responses have it
+        final_fields["billing"] = obj.pop("billing")
 
     def finish(store: StateStore, response: _JSON) -> _JSON:
         _add_to_conversation(call, store, final_fields["output"])
@@ -6788,7 +6809,7 @@ def _add_to_conversation(call: _Call, store: StateStore, output: Iterable[_JSON]
 
 def _in_progress_fields(call: _Call) -> _JSON:
     """Return the fields whose values differ between a response in progress and a finished one."""
-    return {
+    fields = {
         "status": "in_progress",
         "output": [],
         "service_tier": call.body.get("service_tier") or "auto",  # the service reports the actual tier at the end
@@ -6797,6 +6818,9 @@ def _in_progress_fields(call: _Call) -> _JSON:
         "error": None,
         "incomplete_details": None,
     }
+    if call.is_azure:
+        fields["content_filters"] = None
+    return fields
 
 
 def _to_items(value: Any) -> list[_JSON]:
@@ -7432,7 +7456,9 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[_J
 # ---- output items: messages and reasoning ----------------------------------------------------------------------------
 
 
-_MODELS_WITH_PHASES = r"gpt-5\.([3-9]|\d\d)"  # these models mark each message as a commentary or as the final answer
+_MODELS_WITH_PHASES = (
+    rf"gpt-5\.[3-5]|{_NEWEST_MODELS}"  # these models mark each message as a commentary or as the final answer
+)
 
 
 def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -7580,6 +7606,16 @@ def _file_search_fields(call: _Call, response: Mapping[str, Any], position: int)
     """Return the queries of a file search, and empty results if the request includes results."""
     fields = _fields_if_included(call, "file_search_call.results", results=[])
     return {"queries": [_search_query(call)], **fields}
+
+
+def _computer_actions(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return what a computer call does, unless it is set: `actions` for the tool `computer`, else one `action`."""
+    item = response["output"][position]
+    if item.get("action") or item.get("actions"):
+        return {}
+    if _find_tool("computer", call.body):
+        return {"actions": [{"type": "screenshot"}]}
+    return {"action": {"type": "click", "button": "left", "x": 0, "y": 0}}
 
 
 def _web_search_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -7860,10 +7896,6 @@ _WEB_SEARCH_DEFAULTS = _WEB_SEARCH_PREVIEW_DEFAULTS | {
     "return_token_budget": "default",
     "search_content_types": ["text"],
 }
-_ZERO_IMAGE_TOKENS = {
-    "image_tokens": 0,
-    "text_tokens": 0,
-}
 _EMPTY_PARAMETERS: _JSON = {
     "type": "object",
     "properties": {},
@@ -7896,16 +7928,8 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "computer_call": _ItemType(
         id_prefix="cu_",
-        models={
-            "ResponseComputerToolCall": {
-                "action": {
-                    "type": "click",
-                    "button": "left",
-                    "x": 0,
-                    "y": 0,
-                }
-            }
-        },
+        models={"ResponseComputerToolCall": {}},
+        request_fields=_computer_actions,
     ),
     "custom_tool_call": _ItemType(
         id_prefix="ctc_",
@@ -8105,7 +8129,7 @@ _extend_table(
     {
         "FunctionTool": {"description": ""},
         "ImageGeneration": dict.fromkeys(("action", "input_fidelity", "input_image_mask"), ...),
-        "WebSearchTool": {"external_web_access": True},
+        "WebSearchTool": {"external_web_access": ...},
     },
 )
 
@@ -8175,7 +8199,10 @@ _extend_table(
             "effort": None,
             "summary": None,
         },
-        "ResponseFormatTextJSONSchemaConfig": {"description": None},
+        "ResponseFormatTextJSONSchemaConfig": {
+            "description": None,
+            "strict": True,
+        },
         "ResponseTextConfig": {
             "format": {"type": "text"},
             "verbosity": "medium",
@@ -8215,14 +8242,13 @@ _extend_table(
             "frequency_penalty": 0.0,
             "presence_penalty": 0.0,
             "store": True,
-            "billing": {"payer": "developer"},
             "prompt_cache_retention": "in_memory",
             "tool_usage": {
                 "image_gen": {
                     "input_tokens": 0,
-                    "input_tokens_details": _ZERO_IMAGE_TOKENS,
+                    "input_tokens_details": {"image_tokens": 0, "text_tokens": 0},
                     "output_tokens": 0,
-                    "output_tokens_details": _ZERO_IMAGE_TOKENS,
+                    "output_tokens_details": {"image_tokens": 0, "text_tokens": 0},
                     "total_tokens": 0,
                 },
                 "web_search": {"num_requests": 0},
@@ -8569,13 +8595,13 @@ def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
 
     model = str(obj["model"])
     fields = _chat_usage(call, obj, choices)
+    if fields and re.match(_NEWEST_MODELS, model):
+        fields["usage"]["prompt_tokens_details"] = {**fields["usage"]["prompt_tokens_details"], "cache_write_tokens": 0}
     if fields and "audio" in model:
         fields["usage"] |= _usage_details_by_modality(fields["usage"])
     fields |= _defaults_for_model(_CHAT_DEFAULTS_BY_MODEL, model)
     if "metadata" in obj:
         fields["metadata"] = None  # only the stored completion has the metadata of the request
-    if call.is_azure and not call.body.get("service_tier"):
-        fields["service_tier"] = None
     fields |= _prompt_filter_fields(call)
     final_choices = [_finalize_choice(call, choice) for choice in choices]
     if final_choices != obj["choices"]:
@@ -8636,7 +8662,7 @@ _CHAT_DEFAULTS_BY_MODEL = (
         },
     ),
     (
-        r"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4",
+        rf"gpt-5|gpt-3\.5|gpt-4(?![.o])|o4|{_NEWEST_MODELS}",
         {
             "system_fingerprint": None,
         },
@@ -8715,7 +8741,7 @@ def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
     choices = _repeat_choices(obj["choices"], call.get_int("n", 1) * len(prompts))
     fields = _usage_field(
         obj,
-        prompt_tokens=sum(_count_tokens(_extract_text(prompt)) for prompt in prompts),
+        prompt_tokens=sum(map(_count_prompt, prompts)),
         completion_tokens=sum(_count_tokens(choice["text"]) for choice in choices),
     )
     fields["choices"] = [_finalize_completion_choice(call, choice) for choice in choices]
@@ -8723,11 +8749,16 @@ def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
 
 
 def _completion_prompts(call: _Call) -> list[Any]:
-    """Return the prompts of a request: several strings, or a single prompt as a string or as tokens."""
+    """Return the prompts of a request: a string or a list of tokens each, of which a request has one or several."""
     prompt = call.body.get("prompt") or ""
-    if isinstance(prompt, list) and prompt and isinstance(prompt[0], str):
+    if isinstance(prompt, list) and prompt and isinstance(prompt[0], (str, list)):
         return prompt
     return [prompt]
+
+
+def _count_prompt(prompt: Any) -> int:
+    """Return the number of tokens of a prompt: a string, or a list of tokens."""
+    return len(prompt) if isinstance(prompt, list) else _count_tokens(prompt)
 
 
 def _finalize_completion_choice(call: _Call, choice: _JSON) -> _JSON:
@@ -8850,7 +8881,8 @@ def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSO
     text_deltas = _chat_text_deltas(message, logprobs, chunk)
     call_deltas = _chat_call_deltas(message, chunk)
     if text_deltas:
-        yield first_delta, fields_without_text
+        first_logprobs = {"content": [], "refusal": None} if logprobs else None
+        yield first_delta, fields_without_text | {"logprobs": first_logprobs}
     else:
         if len(message.get("tool_calls") or ()) == 1:  # the first delta begins the only tool call
             first_delta |= call_deltas.pop(0)
@@ -11694,7 +11726,22 @@ def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
     for name in _NESTED_SETTINGS & changes.keys():
         if isinstance(settings.get(name), dict):
             merged[name] = _merge_settings(settings[name], changes[name] or {})
+    if isinstance(changes.get("turn_detection"), dict):
+        merged["turn_detection"] = _complete_turn_detection(settings, changes["turn_detection"])
     return merged
+
+
+def _complete_turn_detection(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> _JSON:
+    """Return changed settings of the turn detection, completed with the defaults of its type.
+
+    settings: the settings of the audio so far. Those of a transcription session have nothing about responses.
+    """
+    detection = {**_TURN_DETECTION_DEFAULTS.get(str(changes.get("type")), {}), **changes}
+    previous = settings.get("turn_detection")
+    if previous and "create_response" not in previous:
+        for name in _RESPONSE_SETTINGS - changes.keys():
+            detection.pop(name, None)
+    return detection
 
 
 _NESTED_SETTINGS = {"audio", "input", "output"}
@@ -12598,10 +12645,25 @@ _VAD_DEFAULTS = {
     "prefix_padding_ms": 300,
     "silence_duration_ms": 200,
 }
+_RESPONSE_SETTINGS = {"create_response", "interrupt_response"}
 _SERVER_VAD = {
     **_VAD_DEFAULTS,
     "create_response": True,
     "interrupt_response": True,
+}
+
+
+# Defaults of the voice activity detection that a session is changed to, by its type.
+_TURN_DETECTION_DEFAULTS = {
+    "server_vad": {
+        **_SERVER_VAD,
+        "idle_timeout_ms": None,
+    },
+    "semantic_vad": {
+        "eagerness": "auto",
+        "create_response": True,
+        "interrupt_response": True,
+    },
 }
 
 
@@ -12760,6 +12822,7 @@ _extend_table(
         "realtime.calls.create": _Behavior(
             default=_SDP_ANSWER,
             store=_store_call_settings,
+            status=201,
             extra_headers=_location_header,
         ),
         "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
@@ -13420,7 +13483,7 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
         chunks = (obj[start : start + size] for start in range(0, length, size))
         return _stream_response(call, chunks, pace)
     if isinstance(obj, bytes):
-        return _make_response(call, 200, obj, _binary_content_type(call))
+        return _make_response(call, call.behavior.status, obj, _binary_content_type(call))
     if isinstance(obj, str):
         return _make_response(call, 200, _encode_utf8(obj), "text/plain; charset=utf-8")
     if obj is None:

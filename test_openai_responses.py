@@ -422,14 +422,17 @@ def valid(model, data):
 
 
 def normalized(value):
-    """Return a value without what the wire leaves out: times, nulls, parsed objects, positions of calls."""
+    """Return a value without what the wire or a stream leaves out.
+
+    These are times, nulls, parsed objects, positions of calls, and `billing`.
+    """
     if isinstance(value, pydantic.BaseModel):
         value = value.to_dict(exclude_unset=False, warnings=False)
     if isinstance(value, list):
         return [normalized(item) for item in value]
     if not isinstance(value, dict):
         return value
-    skipped = {"parsed", "parsed_arguments", "created"} | ({"index"} if "function" in value else set())
+    skipped = {"parsed", "parsed_arguments", "created", "billing"} | ({"index"} if "function" in value else set())
     fields = {k: v for k, v in value.items() if k not in skipped and not k.endswith("_at")}
     return {key: normalized(item) for key, item in fields.items() if item is not None}
 
@@ -1914,7 +1917,6 @@ DEFAULT_RESPONSES = {
         "frequency_penalty": 0.0,
         "presence_penalty": 0.0,
         "store": True,
-        "billing": {"payer": "developer"},
         "prompt_cache_retention": "in_memory",
         "tool_usage": {
             "image_gen": {
@@ -3020,7 +3022,13 @@ MOCK_TEXT = "This is a mock response."
             {
                 "text": {
                     "verbosity": "medium",
-                    "format": {"type": "json_schema", "name": "n", "schema": {}, "description": None},
+                    "format": {
+                        "type": "json_schema",
+                        "name": "n",
+                        "schema": {},
+                        "description": None,
+                        "strict": True,
+                    },
                 }
             },
         ),
@@ -3443,6 +3451,7 @@ FILE_SEARCH_TOOL = {"type": "file_search", "vector_store_ids": ["vs_1"]}
         ),
         ("/chat/completions", {"metadata": {"a": "b"}}, {"metadata": None}),
         ("/chat/completions", {"model": "gpt-5-nano"}, {"system_fingerprint": None}),
+        ("/chat/completions", {"model": "gpt-6-luna"}, {"system_fingerprint": None}),
         ("/chat/completions", {"store": True}, {"metadata": None, "system_fingerprint": "fp_44709d6fcb"}),
         ("/chat/completions", {"model": "gpt-4"}, {"system_fingerprint": None}),
         ("/chat/completions", {"model": "gpt-4o-search-preview"}, {"system_fingerprint": "", "service_tier": None}),
@@ -3521,7 +3530,7 @@ def test_image_tool_settings_are_not_echoed(client, field, value):
 
 
 def test_web_search_tool_settings(client):
-    tool = {"type": "web_search", "search_context_size": "low", "external_web_access": True}
+    tool = {"type": "web_search", "search_context_size": "low", "external_web_access": False}
     (returned,) = client.responses.create(**INPUT_REQUEST, tools=[tool]).to_dict()["tools"]
     assert returned["search_context_size"] == "low"
     assert returned["return_token_budget"] == "default"
@@ -10066,6 +10075,10 @@ def test_compacted_response_has_user_messages_and_a_compaction(client):
         ("gpt-5.4", {"context": "current_turn", "effort": "none", "mode": "standard"}, 0.98, "24h"),
         ("gpt-5.5", {"context": "current_turn", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
         ("gpt-5.6", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-6-sol", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-6.2-astra-law", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("gpt-11", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
+        ("o7-mini", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
         ("gpt-5.10", {"context": "all_turns", "effort": "medium", "mode": "standard"}, 0.98, "24h"),
     ],
 )
@@ -10419,12 +10432,65 @@ def test_set_web_search_action_is_completed(openai_mock, client, set_action, act
             {"output": [{"type": "message", "phase": "commentary"}, {"type": "message"}]},
             ["commentary", "final_answer"],
         ),
+        ("gpt-6-sol", "Hi", ["final_answer"]),
     ],
 )
 def test_message_phase_depends_on_the_model(openai_mock, client, model, response, phases):
     openai_mock.responses.create.response = response
     output = client.responses.create(model=model, input="x").to_dict()["output"]
     assert [item.get("phase") for item in output] == phases
+
+
+def test_finished_response_has_billing(client):
+    assert client.responses.create(**INPUT_REQUEST).to_dict()["billing"] == {"payer": "developer"}
+
+
+def test_streamed_response_has_no_billing(client):
+    events = [event.to_dict() for event in client.responses.create(**INPUT_REQUEST, stream=True)]
+    responses = [event["response"] for event in events if "response" in event]
+    assert len(responses) == 3
+    for response in responses:
+        assert "billing" not in response
+
+
+def test_background_response_has_billing_once_it_is_finished(client):
+    queued = client.responses.create(**INPUT_REQUEST, background=True)
+    assert "billing" not in queued.to_dict()
+    in_progress = client.responses.retrieve(queued.id)
+    assert "billing" not in in_progress.to_dict()
+    completed = client.responses.retrieve(queued.id)
+    assert completed.to_dict()["billing"] == {"payer": "developer"}
+
+
+@requires("responses.create")
+def test_computer_call_takes_a_screenshot_where_nothing_else_is_set(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [{"type": "computer_call"}]}
+    output = client.responses.create(**INPUT_REQUEST, tools=[{"type": "computer"}]).to_dict()["output"]
+    assert output[0]["actions"] == [{"type": "screenshot"}]
+    assert "action" not in output[0]
+
+
+def test_computer_call_of_the_preview_clicks_where_nothing_else_is_set(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [{"type": "computer_call"}]}
+    tool = {"type": "computer_use_preview", "environment": "linux", "display_width": 800, "display_height": 600}
+    output = client.responses.create(**INPUT_REQUEST, tools=[tool]).to_dict()["output"]
+    assert output[0]["action"] == {"type": "click", "button": "left", "x": 0, "y": 0}
+    assert "actions" not in output[0]
+
+
+@pytest.mark.parametrize("tool_type", ["computer", "computer_use_preview"])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"actions": [{"type": "wait"}]},
+        {"action": {"type": "wait"}},
+    ],
+)
+def test_computer_call_has_only_the_actions_that_are_set(openai_mock, tool_type, fields):
+    openai_mock.responses.create.response = {"output": [{"type": "computer_call", **fields}]}
+    body = INPUT_REQUEST | {"tools": [{"type": tool_type}]}
+    (call,) = sent(openai_mock, "responses.create", body).json()["output"]
+    assert {name: call[name] for name in call if name.startswith("action")} == fields
 
 
 def test_unknown_previous_response_gets_the_api_error(client):
@@ -11215,6 +11281,18 @@ def test_legacy_completion_logprobs(openai_mock, client):
         assert top[token] == logprob
 
 
+def test_completion_has_choices_for_each_of_several_token_prompts(client):
+    completion = client.completions.create(model="m", prompt=[[1, 2, 3], [4]], n=2)
+    assert [choice.index for choice in completion.choices] == [0, 1, 2, 3]
+    assert completion.usage.prompt_tokens == 4
+
+
+def test_completion_of_one_token_prompt_has_one_choice(client):
+    completion = client.completions.create(model="m", prompt=[1, 2, 3])
+    assert len(completion.choices) == 1
+    assert completion.usage.prompt_tokens == 3
+
+
 def test_set_legacy_completion_logprobs_are_kept(openai_mock, client):
     logprobs = {"tokens": ["Hi"], "token_logprobs": [-0.25], "top_logprobs": [{}], "text_offset": [0]}
     openai_mock.completions.create.response = {"choices": [{"text": "Hi", "logprobs": logprobs}]}
@@ -11232,9 +11310,11 @@ def test_chat_logprobs_are_streamed_with_text_deltas(create, client, chunk):
     create.response = streamed("Hello there, you.", chunk=chunk)
     chunks = client.chat.completions.create(**CHAT_REQUEST, logprobs=True, stream=True)
     choices = [item.choices[0] for item in chunks]
-    tokens = [tokens_of(choice.logprobs.content) for choice in choices if choice.logprobs]
+    assert choices[0].delta.role == "assistant"
+    assert choices[0].logprobs.to_dict() == {"content": [], "refusal": None}
+    tokens = [tokens_of(choice.logprobs.content) for choice in choices[1:] if choice.logprobs]
     assert list(itertools.chain(*tokens)) == ["Hell", "o th", "ere,", " you", "."]
-    texts = [choice.delta.content for choice in choices if choice.logprobs]
+    texts = [choice.delta.content for choice in choices[1:] if choice.logprobs]
     assert "".join(texts) == "Hello there, you."
     if chunk is None:
         assert texts[0] == "Hello "
@@ -11289,6 +11369,15 @@ SAFE_ANSWER = SAFE_HARMS | {
 }
 
 
+@pytest.mark.parametrize(
+    "model, has_tokens", [("gpt-5.6", True), ("gpt-6-sol", True), ("gpt-5.5", False), ("m", False)]
+)
+def test_chat_counts_tokens_written_to_the_cache_for_the_newest_models(client, model, has_tokens):
+    details = client.chat.completions.create(model=model, messages=USER_MESSAGES).usage.prompt_tokens_details.to_dict()
+    assert ("cache_write_tokens" in details) is has_tokens
+    assert details["cached_tokens"] == 0
+
+
 def test_azure_chat_has_content_filter_results(azure):
     completion = azure.chat.completions.create(**CHAT_REQUEST).to_dict()
     assert completion["prompt_filter_results"] == [{"prompt_index": 0, "content_filter_results": SAFE_PROMPT}]
@@ -11302,9 +11391,22 @@ def test_only_azure_has_content_filter_results(client):
     assert "content_filters" not in client.responses.create(**INPUT_REQUEST).to_dict()
 
 
-def test_azure_service_tier_is_null_unless_requested(azure):
-    assert azure.chat.completions.create(**CHAT_REQUEST).service_tier is None
+def test_azure_chat_has_the_service_tier_of_other_hosts(azure):
+    assert azure.chat.completions.create(**CHAT_REQUEST).service_tier == "default"
     assert azure.chat.completions.create(**CHAT_REQUEST, service_tier="flex").service_tier == "flex"
+
+
+def test_azure_response_has_no_fields_of_other_hosts(azure, client):
+    response = azure.responses.create(**INPUT_REQUEST).to_dict()
+    assert client.responses.create(**INPUT_REQUEST).to_dict().keys() - response.keys() == {"billing", "tool_usage"}
+    assert response["usage"]["input_tokens_details"] == {"cached_tokens": 0}
+
+
+def test_azure_response_in_progress_has_no_content_filters(azure):
+    events = [event.to_dict() for event in azure.responses.create(**INPUT_REQUEST, stream=True)]
+    for event in events[:2]:
+        assert event["response"]["content_filters"] is None
+    assert len(events[-1]["response"]["content_filters"]) == 2
 
 
 def test_azure_streams_content_filter_results(azure):
@@ -13131,6 +13233,11 @@ def test_model_of_a_job_without_suffix_has_an_empty_part(client):
     job = complete_job(client)
     number = job.id.removeprefix("ftjob-")
     assert job.fine_tuned_model == f"ft:gpt-4o-mini:{job.organization_id}::{number}"
+
+
+def test_list_of_models_is_not_paged(openai_mock):
+    page = sent(openai_mock, "models.list", {}).json()
+    assert page.keys() == {"object", "data"}
 
 
 def test_fine_tuned_model_can_be_deleted(client):
@@ -15027,6 +15134,39 @@ def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, sett
     assert events[-1]["type"] == last_type
 
 
+SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        (
+            {"type": "server_vad"},
+            SERVER_VAD | {"create_response": True, "interrupt_response": True, "idle_timeout_ms": None},
+        ),
+        (
+            {"type": "server_vad", "threshold": 0.9, "create_response": False},
+            SERVER_VAD
+            | {"threshold": 0.9, "create_response": False, "interrupt_response": True, "idle_timeout_ms": None},
+        ),
+        (
+            {"type": "semantic_vad"},
+            {"type": "semantic_vad", "eagerness": "auto", "create_response": True, "interrupt_response": True},
+        ),
+    ],
+)
+def test_changed_turn_detection_has_the_defaults_of_its_type(openai_mock, client_kind, changes, expected):
+    _, updated = realtime_events(client_kind, update_audio_input(turn_detection=changes))
+    assert updated["session"]["audio"]["input"]["turn_detection"] == expected
+
+
+def test_changed_turn_detection_of_a_transcription_session_has_no_response_settings(openai_mock, client_kind):
+    settings = {"type": "transcription", "audio": {"input": {"turn_detection": {"type": "server_vad"}}}}
+    update = {"type": "session.update", "session": settings}
+    _, updated = realtime_events(client_kind, update, extra_query={"intent": "transcription"})
+    assert updated["session"]["audio"]["input"]["turn_detection"] == SERVER_VAD | {"idle_timeout_ms": None}
+
+
 def test_transcription_session_transcribes_and_does_not_respond(openai_mock, client_kind):
     openai_mock.audio.transcriptions.create.when(model="gpt-4o-mini-transcribe").response = "Hello there."
     update = {"type": "session.update", "session": {"type": "transcription", "audio": {"input": {}}}}
@@ -15102,6 +15242,7 @@ def test_realtime_session_starts_with_the_settings_of_its_accepted_call(openai_m
 def test_realtime_session_starts_with_the_settings_of_its_created_call(openai_mock, client, client_kind):
     for _ in range(2):
         answer = client.realtime.calls.create(sdp="v=0", session={"type": "realtime", "instructions": "Ask."}).response
+    assert answer.status_code == 201
     assert answer.read().startswith(b"v=0\r\n")
     path, _, call_id = answer.headers["location"].rpartition("/")
     assert path == "/v1/realtime/calls"
