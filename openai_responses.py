@@ -2810,6 +2810,11 @@ _MODEL_FAMILIES = (
         efforts=(*_LOW_TO_XHIGH, "max"),
         verbosities=_LOW_TO_HIGH,
     ),
+    _ModelFamily(
+        pattern=r"gpt-([7-9]|\d\d)",  # to be released, so that nothing is known of what they refuse
+        category="chat",
+        default_effort="medium",
+    ),
 )
 
 
@@ -3158,10 +3163,11 @@ class _Limit(NamedTuple):
     """A limit of the service for the value of one parameter."""
 
     param: str  # the path in the body: `[]` stands for each item of an array, `*` for each value of an object
-    kind: str  # a key of `_LIMIT_KINDS`; other kinds of values at the same place are not limited
+    kind: str  # a key of `_LIMIT_KINDS`; a string, array or object in the place of another is not limited
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    words: tuple[str, ...] = ()  # what a number may be instead
 
 
 _NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
@@ -3264,16 +3270,16 @@ _TOOL_RESOURCE_LIMITS = (
 
 
 _TRAINING_LIMITS = (
-    _Limit("hyperparameters.batch_size", "integer", 1, 256),
-    _Limit("hyperparameters.n_epochs", "integer", 1, 50),
+    _Limit("hyperparameters.batch_size", "integer", 1, 256, words=("auto",)),
+    _Limit("hyperparameters.n_epochs", "integer", 1, 50, words=("auto",)),
 )
 
 
 _REINFORCEMENT_LIMITS = (
     *_TRAINING_LIMITS,
-    _Limit("hyperparameters.compute_multiplier", "decimal", 0, 10),
-    _Limit("hyperparameters.eval_interval", "integer", 1),
-    _Limit("hyperparameters.eval_samples", "integer", 1),
+    _Limit("hyperparameters.compute_multiplier", "decimal", 0, 10, words=("auto",)),
+    _Limit("hyperparameters.eval_interval", "integer", 1, words=("auto",)),
+    _Limit("hyperparameters.eval_samples", "integer", 1, words=("auto",)),
 )
 
 
@@ -3392,7 +3398,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("seed", "integer", 0, 2**31 - 1),
         _Limit("suffix", "string", 1, 64),
         *_TRAINING_LIMITS,
-        _Limit("method.dpo.hyperparameters.beta", "decimal", 0, 2),
+        _Limit("method.dpo.hyperparameters.beta", "decimal", 0, 2, words=("auto",)),
         *_limits_below("method.dpo", _TRAINING_LIMITS),
         *_limits_below("method.reinforcement", _REINFORCEMENT_LIMITS),
         *_limits_below("method.supervised", _TRAINING_LIMITS),
@@ -3457,35 +3463,36 @@ class _LimitKind(NamedTuple):
     An error is its code and its message, in which `{limit}` and `{actual}` are numbers.
     """
 
-    measure: Callable[[Any], float | None]  # None for a value of another kind
+    # given a value and its path; returns None for a value that is not limited, raises the 400 of one that is no number
+    measure: Callable[[Any, str], float | None]
     too_small: tuple[str, str]
     too_large: tuple[str, str]
 
 
-def _integer_of(value: Any) -> int | None:
-    """Return an integer, which a form has as a string. Return None for other values."""
+def _measure_integer(value: Any, param: str) -> int:
+    return _to_int(param, value)
+
+
+def _measure_decimal(value: Any, param: str) -> float | None:
+    """Return a number. Return None for a string: the service doesn't check the decimals of forms."""
     if isinstance(value, str):
-        return int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else None
-    return value if _is_number(value) else None
+        return None
+    _check_type(param, value, float)
+    return value
 
 
-def _decimal_of(value: Any) -> float | None:
-    """Return a number. Return None for other values: the service doesn't check the decimals of forms."""
-    return value if _is_number(value) else None
+def _length_of(tp: type) -> Callable[[Any, str], int | None]:
+    """Return a function that measures the length of values of a type."""
 
+    def measure(value: Any, param: str) -> int | None:
+        return len(value) if isinstance(value, tp) else None
 
-def _length_of(*types: type) -> Callable[[Any], int | None]:
-    """Return a function that measures the length of values of the given types."""
-
-    def length(value: Any) -> int | None:
-        return len(value) if isinstance(value, types) else None
-
-    return length
+    return measure
 
 
 _LIMIT_KINDS: Mapping[str, _LimitKind] = {
     "integer": _LimitKind(
-        measure=_integer_of,
+        measure=_measure_integer,
         too_small=(
             "integer_below_min_value",
             "integer below minimum value. Expected a value >= {limit}, but got {actual} instead.",
@@ -3496,7 +3503,7 @@ _LIMIT_KINDS: Mapping[str, _LimitKind] = {
         ),
     ),
     "decimal": _LimitKind(
-        measure=_decimal_of,
+        measure=_measure_decimal,
         too_small=(
             "decimal_below_min_value",
             "decimal below minimum value. Expected a value >= {limit}, but got {actual} instead.",
@@ -3575,31 +3582,29 @@ def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[_Limit]]:
 
 
 def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
-    """Raise the 400 of a value that violates a limit, or of an array or object in the place of a number."""
-    if limit.kind in _NUMBER_KINDS and isinstance(value, (list, dict)):
-        number_type = int if limit.kind == "integer" else float
-        _wrong_type_flaw(number_type, value, path).reject()
+    """Raise the 400 of a value that violates a limit, or that is no number where one is expected. Null is accepted."""
+    if value is None or value in limit.words:
+        return
     kind = _LIMIT_KINDS[limit.kind]
-    size = kind.measure(value)
+    param = _format_path(path)
+    size = kind.measure(value, param)
     if size is None:
         return
     if limit.minimum is not None and size < limit.minimum:
-        _reject_size(call, path, kind.too_small, limit.minimum, size)
+        _reject_size(call, param, kind.too_small, limit.minimum, size)
     if limit.maximum is not None and size > limit.maximum:
-        _reject_size(call, path, kind.too_large, limit.maximum, size)
+        _reject_size(call, param, kind.too_large, limit.maximum, size)
     if limit.pattern and not re.search(limit.pattern, value):
-        param = _format_path(path)
         expected = f"Expected a string that matches the pattern '{limit.pattern}'."
         _reject(f"Invalid '{param}': string does not match pattern. {expected}", param, "invalid_value")
 
 
-def _reject_size(call: _Call, path: _Path, error: tuple[str, str], limit: float, actual: float) -> typing.NoReturn:
+def _reject_size(call: _Call, param: str, error: tuple[str, str], limit: float, actual: float) -> typing.NoReturn:
     """Raise the 400 of a value that is too small or too large.
 
     error: the code and the message of its kind.
     """
     code, message = error
-    param = _format_path(path)
     if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS and code.endswith("_value"):
         bound = "less than the minimum" if actual < limit else "greater than the maximum"
         _reject(f"{actual} is {bound} of {limit} - '{param}'")
