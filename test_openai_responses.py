@@ -27179,7 +27179,7 @@ def reasoning_steps(openai_mock, fake_api_key):
 @strict_mark
 @pytest.mark.parametrize("store", [None, False], ids=["stored", "not stored"])
 @pytest.mark.parametrize("memory", ["SQLiteSession", "OpenAIConversationsSession", "conversation"])
-async def test_openai_agents_remembers_reasoning(reasoning_steps, agents, weather_agent, memory, store):
+async def test_openai_agents_remembers_reasoning(agents, reasoning_steps, weather_agent, memory, store):
     settings = agents.ModelSettings(store=store)
     agent = weather_agent.clone(model_settings=settings)
     if memory == "conversation":
@@ -27194,7 +27194,7 @@ async def test_openai_agents_remembers_reasoning(reasoning_steps, agents, weathe
 
 @strict_mark
 @pytest.mark.parametrize("store", [None, False], ids=["stored", "not stored"])
-async def test_openai_agents_sends_reasoning_back(reasoning_steps, agents, weather_agent, store):
+async def test_openai_agents_sends_reasoning_back(agents, reasoning_steps, weather_agent, store):
     agent = weather_agent.clone(model_settings=agents.ModelSettings(store=store))
     first = await agents.Runner.run(agent, "What is the weather in Tokyo?")
     result = await agents.Runner.run(agent, [*first.to_input_list(), {"role": "user", "content": "Thanks"}])
@@ -27202,7 +27202,7 @@ async def test_openai_agents_sends_reasoning_back(reasoning_steps, agents, weath
 
 
 @strict_mark
-async def test_openai_agents_continues_a_response_with_reasoning(reasoning_steps, agents, weather_agent):
+async def test_openai_agents_continues_a_response_with_reasoning(agents, reasoning_steps, weather_agent):
     first = await agents.Runner.run(weather_agent, "What is the weather in Tokyo?", auto_previous_response_id=True)
     result = await agents.Runner.run(weather_agent, "Thanks", previous_response_id=first.last_response_id)
     assert result.final_output == "You're welcome."
@@ -27343,7 +27343,7 @@ async def test_langchain_runs_the_tool_loop(make_chat_model, get_weather, cities
     ],
     ids=["default", "responses/v1", "previous response", "not stored"],
 )
-async def test_langchain_sends_reasoning_back(reasoning_steps, langchain_openai, get_weather, settings, streaming):
+async def test_langchain_sends_reasoning_back(langchain_openai, reasoning_steps, get_weather, settings, streaming):
     from langchain_core.messages import HumanMessage
     from langchain_core.tools import tool
 
@@ -27467,7 +27467,7 @@ async def test_pydantic_ai_runs_the_tool_loop(
     ],
     ids=["default", "without ids", "previous response", "not stored"],
 )
-async def test_pydantic_ai_sends_reasoning_back(reasoning_steps, pydantic_ai, get_weather, settings):
+async def test_pydantic_ai_sends_reasoning_back(pydantic_ai, reasoning_steps, get_weather, settings):
     agent = pydantic_ai.Agent("openai-responses:gpt-5", model_settings=settings)
     agent.tool_plain(get_weather)
     first = await agent.run("What is the weather in Tokyo?")
