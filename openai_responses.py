@@ -3378,7 +3378,6 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("stop", "array", 1, 4),
     ),
     "containers.create": (
-        _Limit("expires_after.minutes", "integer", 1, 20),
         *_CONTAINER_LIMITS,
         *_SKILL_LIMITS,
     ),
