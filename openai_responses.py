@@ -6526,8 +6526,13 @@ _CONTENT_SOURCES = {
 
 
 def _check_items(call: _Call) -> None:
-    """The content of items must be of a type that their role has, with one source, and files of a supported type."""
+    """Items must have ids of their type, and content of a type that their role has, with one source.
+
+    Files must be of a supported type.
+    """
     input_param = call.behavior.input_param
+    for path, item in _values_at(call.body, f"{input_param}[]"):
+        _check_item_id(path, item)
     for path, role in _values_at(call.body, f"{input_param}[].role"):
         _check_content_types(call, path[:-1], _CONTENT_TYPES_BY_ROLE.get(str(role)))
     for param in (input_param, "prompt"):
@@ -6539,6 +6544,21 @@ def _check_items(call: _Call) -> None:
                 suffix = _file_suffix(call, content)
                 if suffix in _UNSUPPORTED_FILE_TYPES:
                     _reject_file_type(suffix, _CONTEXT_FILE_TYPES, param)
+
+
+def _check_item_id(path: _Path, item: Any) -> None:
+    """The id of an item must begin with the prefix of the item's type. Items of unknown types may have any id."""
+    id = item.get("id") if isinstance(item, dict) else None
+    if not isinstance(id, str):
+        return
+    item_type = item.get("type")
+    if item_type is None and "role" in item:
+        item_type = "message"
+    row = _ITEM_TYPES.get(str(item_type))
+    if row and not id.startswith(row.id_prefix):
+        param = _format_path((*path, "id"))
+        expected = f"Expected an ID that begins with '{row.id_prefix.rstrip('_')}'."
+        _reject(f"Invalid '{param}': '{id}'. {expected}", param, "invalid_value")
 
 
 def _check_content_types(call: _Call, path: _Path, accepted: Sequence[str] | None) -> None:

@@ -10862,6 +10862,40 @@ def test_strict_mode_accepts_content_that_a_role_has(item):
     assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=[item])) is None
 
 
+ITEM_IDS = [
+    (message_item("assistant", "output_text") | {"id": "item_1"}, "msg"),
+    ({"role": "user", "content": "Hi", "id": "item_1"}, "msg"),
+    ({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}", "id": "call_1"}, "fc"),
+    ({"type": "reasoning", "summary": [], "encrypted_content": "x", "id": "msg_1"}, "rs"),
+    (
+        {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}, "id": "fs_1"},
+        "ws",
+    ),
+]
+
+
+@pytest.mark.parametrize("item, prefix", ITEM_IDS)
+@pytest.mark.parametrize(
+    "name, make_body",
+    [
+        ("responses.create", lambda items: response_body("gpt-5.5", input=items)),
+        ("conversations.create", lambda items: {"items": items}),
+    ],
+)
+def test_strict_mode_rejects_an_item_whose_id_has_the_prefix_of_another_type(name, make_body, item, prefix):
+    body = make_body([message_item("user", "input_text"), item])
+    param = "input[1].id" if "input" in body else "items[1].id"
+    error = strict_error(name, body)
+    assert error["message"] == f"Invalid '{param}': '{item['id']}'. Expected an ID that begins with '{prefix}'."
+    assert error["param"] == param
+    assert error["code"] == "invalid_value"
+
+
+def test_ids_of_items_are_not_checked_without_strict_mode():
+    item = message_item("assistant", "output_text") | {"id": "item_1"}
+    assert strict_error("responses.create", response_body("gpt-5.5", input=[item]), strict=False) is None
+
+
 IMAGE_SOURCES = "'file_id' or 'image_url'"
 FILE_SOURCES = "'file_id', 'file_data', or 'file_url'"
 FUNCTION_CALL_ITEM = {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": "{}"}
