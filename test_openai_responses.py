@@ -26555,10 +26555,11 @@ def test_every_line_of_the_tasks_page_has_a_test():
 # ---- what follows from the module ------------------------------------------------------------------------------------
 
 
-def test_page_of_endpoints_is_up_to_date():
-    generated = runpy.run_path(str(DOCS / "development" / "make_endpoints.py"))["page"]()
-    on_disk = (DOCS / "endpoints.md").read_bytes().decode()
-    assert on_disk == generated, "the route table has changed: run python docs/development/make_endpoints.py"
+@pytest.mark.parametrize("name", ["endpoints", "strict"])
+def test_page_made_from_the_tables_is_up_to_date(name):
+    generated = runpy.run_path(str(DOCS / "development" / f"make_{name}.py"))["page"]()
+    on_disk = (DOCS / f"{name}.md").read_bytes().decode()
+    assert on_disk == generated, f"the tables have changed: run python docs/development/make_{name}.py"
 
 
 @pinned_release

@@ -1,0 +1,237 @@
+"""Writes `docs/strict.md`, the page about strict mode, from the tables of the module.
+
+    python docs/development/make_strict.py
+
+The same tables always give the same bytes, whichever SDK is installed.
+"""
+
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import openai_responses as module
+
+HEAD = """\
+# Strict mode
+
+`OpenAIMock(strict=True)`, `@openai_responses.mock(strict=True)` and `@pytest.mark.openai_mock(strict=True)` reject what
+the service rejects, so that a test finds the failure before production does. Without it, a test may send half of a
+request.
+
+```python
+import openai
+import openai_responses
+import pytest
+from openai_responses import OpenAIMock
+
+
+@openai_responses.mock(strict=True)
+def test_strict(openai_mock: OpenAIMock):
+    openai_mock.responses.create.response = "Hello!"
+    client = openai.OpenAI(api_key="sk-fake")
+
+    with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'temprature'. Closest: 'temperature'"):
+        client.responses.create(model="gpt-4o", input="Hi", extra_body={"temprature": 1})
+
+    with pytest.raises(openai.BadRequestError, match="Invalid type for 'temperature'"):
+        client.responses.create(model="gpt-4o", input="Hi", temperature="hot")
+
+    with pytest.raises(openai.BadRequestError, match="Missing required parameter: 'tools\\\\[0\\\\].name'"):
+        client.responses.create(model="gpt-4o", input="Hi", tools=[{"type": "function", "function": {"name": "f"}}])
+
+    with pytest.raises(openai.BadRequestError, match="'temperature' is not supported with this model"):
+        client.responses.create(model="gpt-5.5", input="Hi", temperature=0.5)
+
+    with pytest.raises(openai.AuthenticationError):
+        client.responses.create(model="gpt-4o", input="Hi", extra_headers={"Authorization": "sk-fake"})
+
+    assert client.responses.create(model="gpt-4o", input="Hi", temperature=1).output_text == "Hello!"
+```
+
+## What is checked when
+
+"Nothing set" means that the mock composes the answer itself. "Answer set" means that a `.response`, a rule or a
+callable of the test gives it.
+
+| check | nothing set | answer set | strict |
+|---|---|---|---|
+| a number beyond [its limit](#limits), or something else in its place | yes | yes | yes |
+| an object that the request names and that does not exist | yes | no | yes |
+| a missing required parameter | yes | no | yes |
+| [the history of a conversation](scripting.md#the-history-of-a-conversation) | yes | no | yes |
+| the lines of a batch, files that cannot be read | yes | no | yes |
+| an API key | no | no | yes |
+| unknown parameters, and unknown keys at any depth | no | no | yes |
+| required keys at any depth | no | no | yes |
+| types and literals at any depth; a number or boolean as text only in a form | no | no | yes |
+| [limits](#limits) of texts, arrays and objects; patterns of names | no | no | yes |
+| [models](#models): the right endpoint, and parameters and values that they support | no | no | yes |
+| parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
+| ids of items with the prefix of their type; content by role; one source of an image or a file | no | no | yes |
+| a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
+| schemas with `strict: true` that leave something open, or have `oneOf`, `allOf`, `not` and the like | no | no | yes |
+| endpoints that [were shut down](#endpoints-that-were-shut-down) | no | no | yes |
+| answers of the test against the schema and the tools of the request | no | no | yes |
+| a request that [no rule](scripting.md#rules) takes, if there are rules | no | no | yes |
+
+Required keys, known keys, types and literals are those of the parameter types of the installed SDK. Where the service
+was seen to accept more, [two tables](#where-the-service-asks-for-less) say so.
+"""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def code(value: Any) -> str:
+    """Return a value as code."""
+    return f"`{value}`"
+
+
+def codes(values: Iterable[Any]) -> str:
+    """Return several values as code, separated by commas."""
+    return ", ".join(map(code, values))
+
+
+def limit_words(limit: module._Limit) -> str:
+    """Return a limit in words: "integer, 1 to 128"."""
+    words = limit.kind
+    if limit.minimum is not None and limit.maximum is not None:
+        words += f", {limit.minimum} to {limit.maximum}"
+    elif limit.minimum is not None:
+        words += f", at least {limit.minimum}"
+    elif limit.maximum is not None:
+        words += f", at most {limit.maximum}"
+    if limit.words:
+        words += f", or {codes(limit.words)}"
+    if limit.pattern:
+        words += f", matches `{limit.pattern}`"
+    return words
+
+
+def limits() -> str:
+    """Return the section about limits, with a table for each prefix of endpoints."""
+    parts = [
+        "## Limits\n",
+        "Limits of numbers hold always, all others in strict mode. The limit of a text, an array or an object is the\n"
+        "number of its characters, items or keys. `[]` stands for each item of an array, and `*` for each value of an\n"
+        "object.\n",
+    ]
+    for prefix, rows in module._LIMITS.items():
+        title = "Every endpoint"
+        if prefix:
+            title = f"`{prefix}*`" if prefix.endswith(".") else f"`{prefix}`"
+        parts.append(f"### {title}\n")
+        parts.append(table(("parameter", "limit"), [(code(row.param), limit_words(row)) for row in rows]))
+    return "\n".join(parts)
+
+
+def families() -> Iterator[tuple[str, str, str, str, str]]:
+    """Yield a row for each family of models."""
+    for family in module._MODEL_FAMILIES:
+        yield (
+            code(family.pattern),
+            family.category,
+            family.default_effort or "",
+            codes(family.efforts),
+            codes(family.verbosities) if family.verbosities != ("medium",) else "",
+        )
+
+
+# What `_ModelRule.reasoning` stands for.
+REASONING_WORDS = {
+    ("on",): "that reason in this request",
+    ("on", "off"): "that can reason",
+    ("off",): "that do not reason in this request",
+    ("never",): "that cannot reason",
+    ("off", "never"): "that do not reason in this request",
+    module._OF_ANY_FAMILY: "of the table above",
+}
+
+
+def models_of(rule: module._ModelRule) -> str:
+    """Return the models that a rule is about."""
+    words = []
+    if rule.models:
+        words.append(code(rule.models))
+    if rule.reasoning:
+        words.append(REASONING_WORDS[rule.reasoning])
+    if rule.with_param:
+        words.append(f"with `{rule.with_param}`")
+    return ", ".join(words)
+
+
+def accepted_by(rule: module._ModelRule) -> str:
+    """Return the values that a rule accepts."""
+    if rule.accepted_field:
+        return f"the {rule.accepted_field} of the model"
+    if rule.rejected:
+        return f"all but {codes(rule.rejected)}"
+    return codes(rule.accepted) or "none"
+
+
+def models() -> str:
+    """Return the section about models."""
+    parts = [
+        "## Models\n",
+        "A model is recognized by the beginning of its name; the first row that matches applies. Other models may be\n"
+        "new ones, and deployments on Azure may have any name: they accept everything.\n",
+        table(("names", "endpoint", "effort", "`reasoning.effort`", "`verbosity`"), families()),
+    ]
+    for endpoint, rules in sorted(module._MODEL_RULES.items()):
+        if endpoint == "responses.connect":  # the same as `responses.create`
+            continue
+        parts.append(f"### Of `{endpoint}`\n")
+        rows = [(code(rule.param), models_of(rule), accepted_by(rule)) for rule in rules]
+        parts.append(table(("parameter", "of models", "accepted values"), rows))
+    return "\n".join(parts)
+
+
+def key_rows(keys_by_type: Mapping[str, Iterable[str]]) -> list[tuple[str, str]]:
+    """Return a row for each type of the SDK."""
+    return [(code(name), codes(sorted(keys))) for name, keys in sorted(keys_by_type.items())]
+
+
+def exceptions() -> str:
+    """Return the section about what the service accepts beyond the SDK's types."""
+    return "\n".join(
+        [
+            "## Where the service asks for less\n",
+            "Keys that the SDK's types require and the service does not, as recorded:\n",
+            table(("type", "keys"), key_rows(module._KEYS_NOT_REQUIRED)),
+            "Keys that the SDK's types lack and the service accepts, as recorded:\n",
+            table(("type", "keys"), key_rows(module._KEYS_BEYOND_TYPES)),
+        ]
+    )
+
+
+def moved() -> str:
+    """Return the section about parameters that have another name in another API."""
+    rows = []
+    for prefix, names in module._MOVED_PARAMS.items():
+        for old, new in names.items():
+            rows.append((code(f"{prefix}*"), code(old), code(new)))
+    return f"## Moved parameters\n\n{table(('endpoints', 'parameter of chat', 'here'), rows)}"
+
+
+def shutdowns() -> str:
+    """Return the section about endpoints that were shut down."""
+    rows = [(code(f"{prefix}*"), date) for prefix, date in module._ENDPOINT_SHUTDOWN_DATES.items()]
+    return f"## Endpoints that were shut down\n\n{table(('endpoints', '404 from'), rows)}"
+
+
+def page() -> str:
+    """Return the text of `strict.md`."""
+    return "\n".join([HEAD, limits(), models(), exceptions(), moved(), shutdowns()])
+
+
+def main() -> None:
+    path = pathlib.Path(__file__).resolve().parents[1] / "strict.md"
+    path.write_text(page(), encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
