@@ -31,21 +31,21 @@ def test_strict(openai_mock: OpenAIMock):
     client = openai.OpenAI(api_key="sk-fake")
 
     with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'temprature'. Closest: 'temperature'"):
-        client.responses.create(model="gpt-4o", input="Hi", extra_body={"temprature": 1})
+        client.responses.create(model="gpt-5.5", input="Hi", extra_body={"temprature": 1})
 
     with pytest.raises(openai.BadRequestError, match="Invalid type for 'temperature'"):
-        client.responses.create(model="gpt-4o", input="Hi", temperature="hot")
+        client.responses.create(model="gpt-5.5", input="Hi", temperature="hot")
 
     with pytest.raises(openai.BadRequestError, match="Missing required parameter: 'tools\\\\[0\\\\].name'"):
-        client.responses.create(model="gpt-4o", input="Hi", tools=[{"type": "function", "function": {"name": "f"}}])
+        client.responses.create(model="gpt-5.5", input="Hi", tools=[{"type": "function", "function": {"name": "f"}}])
 
     with pytest.raises(openai.BadRequestError, match="'temperature' is not supported with this model"):
         client.responses.create(model="gpt-5.5", input="Hi", temperature=0.5)
 
     with pytest.raises(openai.AuthenticationError):
-        client.responses.create(model="gpt-4o", input="Hi", extra_headers={"Authorization": "sk-fake"})
+        client.responses.create(model="gpt-5.5", input="Hi", extra_headers={"Authorization": "sk-fake"})
 
-    assert client.responses.create(model="gpt-4o", input="Hi", temperature=1).output_text == "Hello!"
+    assert client.responses.create(model="gpt-5.5", input="Hi", temperature=1).output_text == "Hello!"
 ```
 
 ## What is checked when
