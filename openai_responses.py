@@ -73,6 +73,7 @@ import hmac
 import importlib
 import importlib.util
 import inspect
+import io
 import ipaddress
 import itertools
 import json
@@ -91,6 +92,7 @@ import time
 import types
 import typing
 import unittest.mock
+import wave
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -1156,14 +1158,76 @@ _DEFAULT_TEXT = "This is a mock response."
 _DEFAULT_MODEL = "gpt-5.5"
 
 
-# A PNG of one transparent pixel, which viewers accept.
-_BLANK_PNG = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-)
+# A white pixel in each image format. These files have no alpha channel.
+_BLANK_IMAGES = {
+    "gif": base64.b64decode("R0lGODdhAQABAIEAAP///wAAAAAAAAAAACwAAAAAAQABAAAIBAABBAQAOw=="),
+    "jpeg": base64.b64decode(
+        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hn"
+        "Pk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj"
+        "Y2P/wAARCAABAAEDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAf/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFAEBAAAAAAAA"
+        "AAAAAAAAAAAAAP/EABQRAQAAAAAAAAAAAAAAAAAAAAD/2gAMAwEAAhEDEQA/AKAAD//Z"
+    ),
+    "png": base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC"
+    ),
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1" fill="#fff"/></svg>',
+    "webp": base64.b64decode("UklGRiQAAABXRUJQVlA4IBgAAAAwAQCdASoBAAEAAsBMJaQAA3AA/veMAAA="),
+}
 
 
-# An MP3 frame of silence, which players accept.
-_SILENT_MP3 = b"\xff\xfb\x90\x00" + b"\x00" * 413
+# A transparent pixel in the image formats that `background="transparent"` requires, with an alpha channel.
+_TRANSPARENT_IMAGES = {
+    "png": base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNgYGBgAAAABQABeqhXUAAAAABJRU5ErkJggg=="
+    ),
+    "webp": base64.b64decode("UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="),
+}
+
+
+def _blank_image(output_format: Any, background: Any) -> str:
+    """Return the default image in base64.
+
+    output_format: a format that the API offers. Any other value stands for a PNG.
+    background: `transparent` for an image with an alpha channel, if the format has one.
+    """
+    images = _BLANK_IMAGES
+    if background == "transparent":
+        images = _BLANK_IMAGES | _TRANSPARENT_IMAGES
+    return base64.b64encode(images.get(str(output_format), _BLANK_IMAGES["png"])).decode()
+
+
+def _write_wav(samples: bytes) -> bytes:
+    """Return a WAV file with samples in the service's format: 24 kHz, mono, 16 bit."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setframerate(24_000)
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.writeframes(samples)
+    return file.getvalue()
+
+
+_SILENT_SAMPLES = bytes(4800)  # 0.1 seconds at 24 kHz, mono, 16 bit
+
+
+# Silence in each audio format. The chat API calls the format `pcm16` that the speech API calls `pcm`.
+_SILENT_AUDIO = {
+    "aac": base64.b64decode("//FYQAF//AEYIAf/8VhAAX/8ARggBw=="),
+    "flac": base64.b64decode("ZkxhQ4AAACIJAAkAAAAMAAAMBdwA8AAAAPCQlH40eRVFI/O98+okJTjI//hnCADvWgAAAIO2"),
+    "mp3": 2 * (b"\xff\xfb\x90\x00" + bytes(413)),  # two frames, because players do not recognize a single one
+    "opus": base64.b64decode(
+        "T2dnUwACAAAAAAAAAAAAAAAAAAAAAENewaEBE09wdXNIZWFkAQE4AcBdAAAAAABPZ2dTAAAAAAAAAAAAAAAAAAABAAAA88vQ2wEWT3B1"
+        "c1RhZ3MGAAAAZmZtcGVnAAAAAE9nZ1MABPgEAAAAAAAAAAAAAAIAAABSExKCAgMD2P/+2P/+"
+    ),
+    "pcm": _SILENT_SAMPLES,
+    "pcm16": _SILENT_SAMPLES,
+    "wav": _write_wav(_SILENT_SAMPLES),
+}
+
+
+def _silent_audio(audio_format: Any) -> bytes:
+    """Return silence in an audio format that the API offers. Any other value stands for MP3."""
+    return _SILENT_AUDIO.get(str(audio_format), _SILENT_AUDIO["mp3"])
 
 
 # ID prefixes by model name, without any `Beta` prefix. Other models use their name in snake case. `_ITEM_TYPES` has the
@@ -7419,11 +7483,17 @@ def _item_with_request_fields(call: _Call, response: Mapping[str, Any], position
     row = _item_type_of(item)
     if row.request_fields:
         item |= row.request_fields(call, response, position)
-    tool = _find_tool(row.tool, call.body)
+    return item | _fields_of_tool(row, call.body)
+
+
+def _fields_of_tool(row: _ItemType, body: Mapping[str, Any]) -> _JSON:
+    """Return the fields that items of a type copy from their tool, without those that the request leaves out."""
+    tool = _find_tool(row.tool, body)
+    fields = {}
     for name in row.tool_fields:
         if tool.get(name) not in (None, "auto"):  # "auto" lets the service choose, and the item's default is a choice
-            item[name] = tool[name]
-    return item
+            fields[name] = tool[name]
+    return fields
 
 
 def _added_item(item: _JSON) -> _JSON:
@@ -7676,6 +7746,13 @@ def _mcp_approval_fields(call: _Call, response: Mapping[str, Any], position: int
         if item.get("type") == "mcp_approval_response":
             return {"approval_request_id": item.get("approval_request_id")}
     return {"approval_request_id": None}
+
+
+def _image_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the image of an image generation call, in the format that its tool or the item itself has."""
+    item = response["output"][position]
+    settings = item | _fields_of_tool(_item_type_of(item), call.body)
+    return {"result": _blank_image(settings.get("output_format"), settings.get("background"))}
 
 
 def _partial_images(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
@@ -7992,7 +8069,6 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         models={
             "ImageGenerationCall": {
                 **_IMAGE_DEFAULTS,
-                "result": base64.b64encode(_BLANK_PNG).decode(),
                 "revised_prompt": _DEFAULT_TEXT,
             },
         },
@@ -8000,6 +8076,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         initial={"result": None},
         tool="image_generation",
         tool_fields=("action", *_IMAGE_DEFAULTS),
+        request_fields=_image_result,
     ),
     "local_shell_call": _ItemType(
         id_prefix="lsh_",
@@ -8717,17 +8794,25 @@ def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
             "refusal": _fake_logprobs(message.get("refusal"), top) or None,
         }
 
-    if "audio" in (call.body.get("modalities") or ()) and message.get("content"):
-        audio = {
-            "id": call.store._new_id("audio_"),
-            "data": base64.b64encode(_SILENT_MP3).decode(),
-            "transcript": message["content"],
-            "expires_at": int(time.time()) + 3600,
-        }
-        fields["message"] = message | {"content": None, "audio": audio}
+    if "audio" in (call.body.get("modalities") or ()):
+        transcript = message.get("content") or _get_dict(message, "audio").get("transcript")
+        if transcript:
+            audio = _spoken_text(call, transcript)
+            fields["message"] = message | {"content": None, "audio": audio}
 
     fields |= _choice_filter_fields(call, choice)
     return choice | fields if fields else choice
+
+
+def _spoken_text(call: _Call, text: str) -> _JSON:
+    """Return the audio of a message: silence in the format that the request asks for, with a text as its transcript."""
+    audio_format = _get_dict(call.body, "audio").get("format")
+    return {
+        "id": call.store._new_id("audio_"),
+        "data": base64.b64encode(_silent_audio(audio_format)).decode(),
+        "transcript": text,
+        "expires_at": int(time.time()) + 3600,
+    }
 
 
 def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
@@ -11125,7 +11210,7 @@ def _derive_images(call: _Call, obj: _JSON) -> _JSON:
     if wants_url and not call.wants_stream:
         default_image = {"url": "https://example.com/image.png"}
     else:
-        default_image = {"b64_json": base64.b64encode(_BLANK_PNG).decode()}
+        default_image = {"b64_json": _blank_image(obj.get("output_format"), obj.get("background"))}
     if model == "dall-e-3":  # the service has another model rewrite the prompt for this one
         default_image["revised_prompt"] = str(call.body.get("prompt"))
 
@@ -11213,6 +11298,19 @@ def _transcription_events(call: _Call, transcription: Any, chunk: int | None) ->
             done[name] = transcription[name]
     for data in (*pieces, done, "[DONE]"):
         yield None, data
+
+
+def _audio_format(call: _Call) -> str:
+    """Return the audio format that a request asks for, or the default of its endpoint, which is "" without audio."""
+    default_format = call.behavior.default_audio_format
+    if not default_format:
+        return ""
+    return str(call.body.get("response_format") or default_format)
+
+
+def _default_speech(call: _Call) -> bytes:
+    """Return silence in the audio format of a request."""
+    return _silent_audio(_audio_format(call))
 
 
 def _speech_events(call: _Call, audio: bytes, chunk: int | None) -> Iterator[_Event]:
@@ -11352,7 +11450,7 @@ _extend_table(
     {
         "audio.speech.create": _Behavior(
             is_generated=True,
-            default=_SILENT_MP3,
+            default=_default_speech,
             default_audio_format="mp3",
             events=_speech_events,
         ),
@@ -13533,8 +13631,7 @@ def _stream_response(call: _Call, events: Any, pace: Pace) -> httpx.Response:
 
 def _binary_content_type(call: _Call) -> str:
     """Return the content type of bytes: that of the audio format of speech, or that of the filename of a stored file."""
-    default_format = call.behavior.default_audio_format
-    audio_format = default_format and call.body.get("response_format", default_format)
+    audio_format = _audio_format(call)
     if audio_format:
         subtype = "mpeg" if audio_format == "mp3" else audio_format
         return f"audio/{subtype}"
