@@ -11597,17 +11597,64 @@ def _derive_moderations(call: _Call, obj: _JSON) -> _JSON:
     return {"results": [_copy_json(result) for _ in range(input_count)]}
 
 
+def _decision_from_choice(value: Any) -> Callable[[_Call], _JSON] | None:
+    """Return a function that builds a partial of the answer from the text of a choice, or None for other values."""
+    if not isinstance(value, str):
+        return None
+    return functools.partial(_choose, value)
+
+
+def _choose(text: str, call: _Call) -> _JSON:
+    """Return a partial with a text as the answer to the only multiple-choice question of a request.
+
+    Raises `AssertionError` if the request has another number of such questions, or if the text is not a choice.
+    """
+    label = f"{call.row.name}.response is {text!r}"
+    questions = _only_dicts(call.body.get("questions"))
+    choice_questions = [question for question in questions if question.get("type") == "choice"]
+    if len(choice_questions) != 1:
+        count = _count_noun(len(choice_questions), "multiple-choice question")
+        raise AssertionError(f"{label}, but the request has {count}; set {{'answers': [...]}}")
+    values = [choice.get("value") for choice in _only_dicts(choice_questions[0].get("choices"))]
+    if text not in values:
+        raise AssertionError(f"{label}, but the choices are {', '.join(map(repr, values))}")
+    answers: list[_JSON] = []
+    for question in questions:
+        answer = {"type": question.get("type")}
+        if question.get("type") == "choice":
+            answer["choice"] = text
+        answers.append(answer)
+    return {"answers": answers}
+
+
 def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
-    """Return an answer to each question, and the usage. The answers are: yes, the first choice, the lowest level."""
+    """Return an answer to each question, and the usage.
+
+    The answers are: yes, the choice that the test set or else the first one, the lowest level. A refusal that the test
+    set gets the name of its question.
+    """
     _check_questions(call)
     texts = [_extract_text(call.body.get("input"))]
     answers = []
-    for question in _only_dicts(call.body.get("questions")):
-        answer = _DECISION_ANSWERS[question["type"]](question)
-        answers.append({**answer, "type": question.get("type"), "name": question.get("name")})
+    for question, set_answer in itertools.zip_longest(_only_dicts(call.body.get("questions")), obj["answers"]):
+        if question is None:  # the test set more answers than there are questions
+            break
+        answers.append(_decision_answer(question, set_answer or {}))
         texts.append(_extract_text(question.get("instructions")))
     input_tokens = _count_tokens("".join(texts))
     return {"answers": answers} | _usage_field(obj, input_tokens=input_tokens, output_tokens=len(answers))
+
+
+def _decision_answer(question: Mapping[str, Any], set_answer: Mapping[str, Any]) -> _JSON:
+    """Return the answer to a question.
+
+    set_answer: the answer that the test set, merged into its type, or an empty dict.
+    """
+    name = question.get("name")
+    if set_answer.get("type") == "refusal":
+        return {"type": "refusal", "name": name}
+    answer = _DECISION_ANSWERS[question["type"]](question, set_answer)
+    return {**answer, "type": question.get("type"), "name": name}
 
 
 # The list that a question requires, by the question's type, and the field that each member of the list requires.
@@ -11633,21 +11680,25 @@ def _check_questions(call: _Call) -> None:
                 _Flaw((*path, number, member_field), "missing_required_parameter").reject()
 
 
-def _answer_predicate(question: Mapping[str, Any]) -> _JSON:
+def _answer_predicate(question: Mapping[str, Any], set_answer: Mapping[str, Any]) -> _JSON:
     return {"probability": 1.0}
 
 
-def _answer_choice(question: Mapping[str, Any]) -> _JSON:
-    """Return the answer to a multiple-choice question: its first choice, with certainty."""
+def _answer_choice(question: Mapping[str, Any], set_answer: Mapping[str, Any]) -> _JSON:
+    """Return the answer to a multiple-choice question: the set choice or else the first one, with certainty."""
     choices = [{"value": choice["value"]} for choice in question["choices"]]
+    chosen = 0
+    for index, choice in enumerate(choices):
+        if choice["value"] == set_answer.get("choice"):
+            chosen = index
     return {
-        "choice": choices[0]["value"],
+        "choice": choices[chosen]["value"],
         "confidence": 1.0,
-        "probabilities": _with_probabilities(choices),
+        "probabilities": _with_probabilities(choices, chosen),
     }
 
 
-def _answer_score(question: Mapping[str, Any]) -> _JSON:
+def _answer_score(question: Mapping[str, Any], set_answer: Mapping[str, Any]) -> _JSON:
     levels = [{"label": level["label"], "value": value} for value, level in enumerate(question["levels"])]
     return {
         "score": 0.0,
@@ -11656,13 +11707,13 @@ def _answer_score(question: Mapping[str, Any]) -> _JSON:
     }
 
 
-def _with_probabilities(alternatives: list[_JSON]) -> list[_JSON]:
-    """Return copies of alternatives with a `probability`: 1.0 for the first, and 0.0 for the others."""
-    return [{**alternative, "probability": float(index == 0)} for index, alternative in enumerate(alternatives)]
+def _with_probabilities(alternatives: list[_JSON], chosen: int = 0) -> list[_JSON]:
+    """Return copies of alternatives with a `probability`: 1.0 for the one at the index `chosen`, and 0.0 for others."""
+    return [{**alternative, "probability": float(index == chosen)} for index, alternative in enumerate(alternatives)]
 
 
-# Functions that return the answer to a question, by its type.
-_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], _JSON]] = {
+# Functions that return the answer to a question, by its type. The second argument is the answer that the test set.
+_DECISION_ANSWERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], _JSON]] = {
     "predicate": _answer_predicate,
     "choice": _answer_choice,
     "score": _answer_score,
@@ -11708,6 +11759,7 @@ _extend_table(
     {
         "decisions.create": _Behavior(
             is_generated=True,
+            coerce=_decision_from_choice,
             derive=_derive_decision,
         ),
         "embeddings.create": _Behavior(

@@ -15569,6 +15569,104 @@ def test_decision_answers_each_question(client):
 
 
 @requires("decisions.create")
+@pytest.mark.parametrize(
+    "set_answer", [{"type": "predicate"}, {"probability": 0.2}, {"type": "refusal"}], ids=["type", "answer", "refusal"]
+)
+async def test_set_answer_of_a_decision_has_the_name_of_its_question(openai_mock, either_client, set_answer):
+    openai_mock.decisions.create.response = {"answers": [set_answer]}
+    decision = await awaited(either_client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS[:1]))
+    (answer,) = decision.answers
+    assert answer.name == "polite"
+    assert answer.type == set_answer.get("type", "predicate")
+
+
+@requires("decisions.create")
+def test_set_name_of_a_refusal_stays(openai_mock, client):
+    openai_mock.decisions.create.response = {"answers": [{"type": "refusal", "name": "mine"}]}
+    (answer,) = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS[:1]).answers
+    assert answer.name == "mine"
+
+
+@requires("decisions.create")
+def test_more_answers_than_questions_stay(openai_mock, client):
+    openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
+    decision = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS[:1])
+    assert [(answer.type, answer.name) for answer in decision.answers] == [("predicate", "polite"), ("refusal", None)]
+
+
+CANDIDATES = [{"value": "a"}, {"value": True}, {"value": "done"}]
+CHOICE_QUESTIONS = [QUESTIONS[0], {**QUESTIONS[1], "choices": CANDIDATES}, QUESTIONS[2]]
+
+
+@requires("decisions.create")
+@pytest.mark.parametrize(
+    "choice", ["done", {"answers": [{}, {"choice": "done"}, {"type": "score"}]}], ids=["text", "partial"]
+)
+def test_set_choice_is_certain(openai_mock, client, choice):
+    openai_mock.decisions.create.response = choice
+    decision = client.decisions.create(model="gpt-6-luna", input="Hi", questions=CHOICE_QUESTIONS).to_dict()
+    polite, chosen, score = decision["answers"]
+    assert polite == {"type": "predicate", "name": "polite", "probability": 1.0}
+    assert chosen["choice"] == "done"
+    assert chosen["confidence"] == 1.0
+    assert [candidate["probability"] for candidate in chosen["probabilities"]] == [0.0, 0.0, 1.0]
+    assert score["type"] == "score"
+    assert score["score"] == 0.0
+
+
+@requires("decisions.create")
+async def test_list_of_texts_is_a_choice_for_each_decision(openai_mock, either_client):
+    openai_mock.decisions.create.response = ["done", "a"]
+    request = {"model": "gpt-6-luna", "input": "Hi", "questions": CHOICE_QUESTIONS[1:2]}
+    choices = []
+    for _ in range(2):
+        decision = await awaited(either_client.decisions.create(**request))
+        choices.append(decision.answers[0].choice)
+    assert choices == ["done", "a"]
+
+
+@requires("decisions.create")
+@pytest.mark.parametrize(
+    "response, status, executed",
+    [
+        (["a", "done"], "unverified", ["a"]),
+        (["b", "a", "done"], "unverified", ["b", "a"]),
+        ([{"answers": [{"type": "refusal"}]}], "refused", []),
+    ],
+    ids=["one action", "two actions", "refusal"],
+)
+def test_decisions_runner_follows_the_set_choices(openai_mock, client, response, status, executed):
+    runner_module = pytest.importorskip("openai.lib.decisions_tool_runner")
+    actions = []
+    candidates = [
+        {"id": "a", "description": "Do a.", "execute": lambda: actions.append("a")},
+        {"id": "b", "description": "Do b.", "execute": lambda: actions.append("b")},
+        {"id": "done", "description": "Stop.", "done": True},
+    ]
+    openai_mock.decisions.create.response = response
+    runner = runner_module.DecisionsToolRunner(observe=lambda: "state", candidates=lambda observation: candidates)
+    result = runner.run(client, {"model": "gpt-6-luna", "input": "Work."})
+    assert result["status"] == status
+    assert actions == executed
+
+
+@requires("decisions.create")
+@pytest.mark.parametrize(
+    "questions, message",
+    [
+        (CHOICE_QUESTIONS, "decisions.create.response is 'b', but the choices are 'a', True, 'done'"),
+        (QUESTIONS[:1], "decisions.create.response is 'b', but the request has 0 multiple-choice questions"),
+        (CHOICE_QUESTIONS * 2, "decisions.create.response is 'b', but the request has 2 multiple-choice questions"),
+    ],
+    ids=["not a choice", "no choice question", "two choice questions"],
+)
+def test_text_that_answers_no_choice_question_fails(openai_mock, client, questions, message):
+    openai_mock.decisions.create.response = "b"
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        client.decisions.create(model="gpt-6-luna", input="Hi", questions=questions)
+
+
+@requires("decisions.create")
 def test_set_answers_of_a_decision_are_merged_into_its_questions(openai_mock, client):
     openai_mock.decisions.create.response = {"answers": [{"probability": 0.2}, {"type": "refusal"}]}
     polite, refusal_answer = client.decisions.create(model="gpt-6-luna", input="Hi", questions=QUESTIONS).answers
@@ -26704,11 +26802,21 @@ def test_stubs_define_exactly_the_resources_of_the_state():
 @pytest.mark.parametrize(
     ("value", "endpoint_types"),
     [
-        ("text", {"TextEndpoint", "BinaryEndpoint"}),
+        ("text", {"TextEndpoint", "BinaryEndpoint", "ChoiceEndpoint"}),
         (b"bytes", {"BinaryEndpoint", "ImageEndpoint"}),
         ([[0.5, 1]], {"VectorEndpoint"}),
         (cut("turn"), {"TextEndpoint"}),
-        ({}, {"ObjectEndpoint", "TextEndpoint", "BinaryEndpoint", "ImageEndpoint", "VectorEndpoint"}),
+        (
+            {},
+            {
+                "ObjectEndpoint",
+                "TextEndpoint",
+                "BinaryEndpoint",
+                "ChoiceEndpoint",
+                "ImageEndpoint",
+                "VectorEndpoint",
+            },
+        ),
     ],
     ids=["text", "bytes", "vectors", "turn", "dict"],
 )
