@@ -1193,7 +1193,7 @@ def _blank_image(output_format: Any, background: Any) -> str:
     images = _BLANK_IMAGES
     if background == "transparent":
         images = _BLANK_IMAGES | _TRANSPARENT_IMAGES
-    return base64.b64encode(images.get(str(output_format), _BLANK_IMAGES["png"])).decode()
+    return base64.b64encode(images.get(str(output_format), images["png"])).decode()
 
 
 def _write_wav(samples: bytes) -> bytes:

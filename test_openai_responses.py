@@ -1,5 +1,6 @@
 """Tests of `openai_responses`, in the order of its sections, then of its pages, its type stubs and agent frameworks."""
 
+import array
 import ast
 import asyncio
 import base64
@@ -40,6 +41,8 @@ import typing
 import unittest
 import unittest.mock
 import warnings
+import wave
+import zlib
 from typing import NamedTuple, Optional
 
 import httpx
@@ -419,6 +422,51 @@ def valid(model, data):
         field = "event" if model.endswith("AssistantStreamEvent") else "type"
         model = union_members(model, field)[data[field]]
     return model.model_validate_json(json.dumps(data), strict=True)
+
+
+AUDIO_BEGINNINGS = {
+    "aac": b"\xff\xf1",  # the header of an ADTS frame
+    "flac": b"fLaC",
+    "mp3": b"\xff\xfb",
+    "opus": b"OggS",
+    "wav": b"RIFF",
+}
+
+
+def check_silence(audio, audio_format):
+    """Check that bytes are silence in an audio format of the API."""
+    if audio_format in ("pcm", "pcm16"):
+        assert set(array.array("h", audio)) == {0}  # raises `ValueError` for an odd number of bytes
+        return
+    assert audio.startswith(AUDIO_BEGINNINGS[audio_format])
+    if audio_format == "wav":
+        with wave.open(io.BytesIO(audio)) as wav:
+            assert (wav.getnchannels(), wav.getsampwidth(), wav.getframerate()) == (1, 2, 24_000)
+            assert wav.getnframes() == 2400
+            assert not any(wav.readframes(2400))
+
+
+def image_kind(b64_json):
+    """Return the format of an image, followed by "with alpha" if it has an alpha channel. Check that it is complete."""
+    data = base64.b64decode(b64_json)
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        color_type = data[25]
+        length = int.from_bytes(data[33:37], "big")  # of the chunk with the pixels
+        assert data[37:41] == b"IDAT"
+        assert len(zlib.decompress(data[41 : 41 + length])) == 1 + {2: 3, 6: 4}[color_type]
+        return {2: "png", 6: "png with alpha"}[color_type]
+    if data.startswith(b"RIFF"):
+        assert int.from_bytes(data[4:8], "little") == len(data) - 8
+        return {b"WEBPVP8 ": "webp", b"WEBPVP8L": "webp with alpha"}[data[8:16]]
+    if data.startswith(b"GIF87a"):
+        assert data.endswith(b";")
+        return "gif"
+    if data.startswith(b"<svg "):
+        assert data.endswith(b"</svg>")
+        return "svg"
+    assert data.startswith(b"\xff\xd8\xff")
+    assert data.endswith(b"\xff\xd9")
+    return "jpeg"
 
 
 def normalized(value):
@@ -2488,10 +2536,7 @@ DEFAULT_RESPONSES = {
         "svg_usage": NEWER_NULL,
         "usage": None,
         "data": [
-            {
-                "b64_json": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcS"
-                "JAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-            }
+            {"b64_json": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC"}
         ],
     },
     "live.create": {"session": {"id": "session_#"}, "transport": {"sdp": "sdp", "type": "webrtc"}},
@@ -10239,7 +10284,44 @@ def test_default_output_item(openai_mock, client, item_type):
 def test_default_image_is_a_png(openai_mock, client):
     openai_mock.responses.create.response = {"output": [{"type": "image_generation_call"}]}
     (item,) = client.responses.create(**INPUT_REQUEST).output
-    assert base64.b64decode(item.result).startswith(b"\x89PNG")
+    assert image_kind(item.result) == "png"
+
+
+@pytest.mark.parametrize(
+    "image_settings, kind",
+    [
+        ({"output_format": "jpeg"}, "jpeg"),
+        ({"output_format": "webp", "background": "opaque"}, "webp"),
+        ({"output_format": "webp", "background": "transparent"}, "webp with alpha"),
+        ({"background": "transparent"}, "png with alpha"),
+        ({"background": "auto"}, "png"),
+    ],
+)
+async def test_image_of_a_response_has_the_format_of_its_tool(openai_mock, either_client, image_settings, kind):
+    openai_mock.responses.create.response = {"output": [{"type": "image_generation_call"}]}
+    tools = [{"type": "image_generation", "partial_images": 1, **image_settings}]
+    response = await awaited(either_client.responses.create(**INPUT_REQUEST, tools=tools))
+    (item,) = response.output
+    assert image_kind(item.result) == kind
+    events = await collect(either_client.responses.create(**INPUT_REQUEST, tools=tools, stream=True))
+    (partial,) = [event for event in events if event.type == "response.image_generation_call.partial_image"]
+    assert image_kind(partial.partial_image_b64) == kind
+    assert image_kind(events[-1].response.output[0].result) == kind
+
+
+def test_image_of_a_response_has_the_set_format(openai_mock, client):
+    item = {"type": "image_generation_call", "output_format": "jpeg"}
+    openai_mock.responses.create.response = {"output": [item]}
+    (item,) = client.responses.create(**INPUT_REQUEST).output
+    assert image_kind(item.result) == "jpeg"
+
+
+@pytest.mark.parametrize("result", ["QUJD", None])
+def test_set_image_of_a_response_stays(openai_mock, client, result):
+    openai_mock.responses.create.response = {"output": [{"type": "image_generation_call", "result": result}]}
+    tools = [{"type": "image_generation", "output_format": "webp"}]
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=tools).output
+    assert item.result == result
 
 
 DEFERRED_TOOLS = [
@@ -11175,6 +11257,31 @@ async def test_audio_modality_returns_text_as_audio(create, either_client):
     assert message.audio.id.startswith("audio_")
     assert completion.created + 3600 <= message.audio.expires_at <= time.time() + 3600
     assert base64.b64decode(message.audio.data).startswith(b"\xff\xfb")
+
+
+@pytest.mark.parametrize("audio_format", [*AUDIO_BEGINNINGS, "pcm16"])
+async def test_audio_of_a_message_has_the_requested_format(create, either_client, audio_format):
+    create.response = "Hello there."
+    request = AUDIO_REQUEST | {"audio": {"voice": "alloy", "format": audio_format}}
+    completion = await awaited(either_client.chat.completions.create(**request))
+    check_silence(base64.b64decode(completion.choices[0].message.audio.data), audio_format)
+
+
+@pytest.mark.parametrize("audio_format", ["pcm16", "wav"])
+async def test_streamed_audio_has_the_requested_format(create, either_client, audio_format):
+    create.response = "Hello there."
+    request = AUDIO_REQUEST | {"audio": {"voice": "alloy", "format": audio_format}}
+    chunks = await collect(either_client.chat.completions.create(**request, stream=True))
+    deltas = [chunk.choices[0].delta.to_dict().get("audio", {}) for chunk in chunks]
+    check_silence(base64.b64decode("".join(delta.get("data", "") for delta in deltas)), audio_format)
+
+
+def test_set_transcript_is_spoken_in_the_requested_format(create, client):
+    create.response = single_choice({"content": None, "audio": {"transcript": "Hi."}})
+    request = AUDIO_REQUEST | {"audio": {"voice": "alloy", "format": "wav"}}
+    audio = client.chat.completions.create(**request).choices[0].message.audio
+    assert audio.transcript == "Hi."
+    check_silence(base64.b64decode(audio.data), "wav")
 
 
 async def test_audio_is_streamed(create, either_client):
@@ -13646,6 +13753,35 @@ async def test_diarized_transcription_streams_its_segments(openai_mock, either_c
         valid("audio.TranscriptionStreamEvent", event.to_dict(mode="json"))
 
 
+@pytest.mark.parametrize("audio_format", [*AUDIO_BEGINNINGS, "pcm"])
+async def test_default_speech_is_silence_in_the_requested_format(either_client, audio_format):
+    request = {"model": "tts-1", "voice": "alloy", "input": "Hello", "response_format": audio_format}
+    speech = await awaited(either_client.audio.speech.create(**request))
+    check_silence(speech.content, audio_format)
+    async with enter(either_client.audio.speech.with_streaming_response.create(**request)) as response:
+        pieces = await collect(response.iter_bytes())
+    assert b"".join(pieces) == speech.content
+
+
+@pytest.mark.parametrize("params", [{}, {"response_format": None}, {"response_format": "midi"}])
+def test_default_speech_without_a_known_format_is_an_mp3(openai_mock, params):
+    response = sent(openai_mock, "audio.speech.create", {"model": "m", "voice": "alloy", "input": "Hi", **params})
+    check_silence(response.content, "mp3")
+
+
+def test_speech_with_a_null_format_has_the_content_type_of_an_mp3(openai_mock):
+    body = {"model": "m", "voice": "alloy", "input": "Hi", "response_format": None}
+    assert sent(openai_mock, "audio.speech.create", body).headers["content-type"] == "audio/mpeg"
+
+
+def test_default_speech_streams_as_events_in_the_requested_format(client):
+    request = {"model": "gpt-4o-mini-tts", "voice": "alloy", "input": "Hello", "response_format": "wav"}
+    with client.audio.speech.with_streaming_response.create(**request, stream_format="sse") as response:
+        events = parse_sse(b"".join(response.iter_bytes()).decode())
+    *deltas, _, _ = [data for _, data in events]
+    check_silence(b"".join(base64.b64decode(delta["audio"]) for delta in deltas), "wav")
+
+
 @pytest.mark.parametrize("audio", [b"", b"\x00\x01mp3" * 300], ids=["empty", "audio"])
 def test_speech_streams_as_raw_bytes(openai_mock, client, audio):
     openai_mock.audio.speech.create.response = audio
@@ -13749,6 +13885,51 @@ def test_dall_e_images_have_no_settings_and_usage(client):
 def test_image_variations_are_repeated(client):
     images = client.images.create_variation(image=b"png", n=3, response_format="url").data
     assert [image.url for image in images] == ["https://example.com/image.png"] * 3
+
+
+IMAGE_SETTINGS = [
+    ({}, "png"),
+    ({"output_format": "png"}, "png"),
+    ({"output_format": "jpeg"}, "jpeg"),
+    ({"output_format": "webp"}, "webp"),
+    ({"output_format": "png", "background": "opaque"}, "png"),
+    ({"output_format": "webp", "background": "auto"}, "webp"),
+    ({"background": "transparent"}, "png with alpha"),
+    ({"output_format": "webp", "background": "transparent"}, "webp with alpha"),
+]
+
+
+@pytest.mark.parametrize("options", [{"name": "generate"}, {"name": "edit", "image": b"png"}], ids=["generate", "edit"])
+@pytest.mark.parametrize("image_settings, kind", IMAGE_SETTINGS)
+async def test_default_image_has_the_requested_format(either_client, options, image_settings, kind):
+    request = {"model": "gpt-image-1", "prompt": "a cat", **options, **image_settings}
+    method = getattr(either_client.images, request.pop("name"))
+    images = await awaited(method(**request))
+    assert image_kind(images.data[0].b64_json) == kind
+    assert images.output_format == kind.partition(" ")[0]
+    events = await collect(method(**request, stream=True, partial_images=1))
+    assert [image_kind(event.b64_json) for event in events] == [kind] * 2
+
+
+def test_default_image_has_the_set_format(openai_mock, client):
+    openai_mock.images.generate.response = {"output_format": "webp", "background": "transparent"}
+    (image,) = client.images.generate(model="gpt-image-1", prompt="a cat").data
+    assert image_kind(image.b64_json) == "webp with alpha"
+
+
+@pytest.mark.parametrize("model", ["dall-e-2", "gpt-image-1"])
+def test_default_image_variation_is_a_png(client, model):
+    images = client.images.create_variation(image=b"png", model=model, response_format="b64_json")
+    assert image_kind(images.data[0].b64_json) == "png"
+
+
+@pytest.mark.parametrize("image_format", ["gif", "svg"])
+def test_default_image_has_the_format_that_its_settings_name(openai_mock, image_format):
+    body = {"model": "gpt-image-2", "prompt": "a cat", "output_format": image_format}
+    images = sent(openai_mock, "images.generate", body).json()
+    assert (
+        image_kind(images["data"][0]["b64_json"]) == images["output_format"]
+    )  # "png" where the SDK has no such format
 
 
 def test_several_set_images_are_not_repeated(openai_mock, client):
@@ -16871,7 +17052,17 @@ def test_deletion_without_a_model_is_reported(client):
     assert deleted.json() == {"id": response.id, "object": "response.deleted", "deleted": True}
 
 
-@pytest.mark.parametrize("audio_format, content_type", [("mp3", "audio/mpeg"), ("wav", "audio/wav")])
+@pytest.mark.parametrize(
+    "audio_format, content_type",
+    [
+        ("aac", "audio/aac"),
+        ("flac", "audio/flac"),
+        ("mp3", "audio/mpeg"),
+        ("opus", "audio/opus"),
+        ("pcm", "audio/pcm"),
+        ("wav", "audio/wav"),
+    ],
+)
 @pytest.mark.parametrize("response", [b"sound", streamed(b"sound", chunk=2)], ids=["at once", "in pieces"])
 def test_speech_has_the_content_type_of_its_format(openai_mock, client, response, audio_format, content_type):
     openai_mock.audio.speech.create.response = response
