@@ -6321,6 +6321,11 @@ def _check_new_file(call: _Call) -> None:
         _reject(f"Invalid file format for {_JSONL_APIS[purpose]}. Must be .jsonl")
 
 
+def _stored_filename(store: StateStore, file_id: str) -> str:
+    """Return the name of a file in the state, or the ID for any other file."""
+    return store["files"].get(file_id, {}).get("filename", file_id)
+
+
 def _file_extension(filename: Any) -> str:
     """Return the extension of a filename in lower case, as in `.txt`, or "" if it has none."""
     return os.path.splitext(str(filename))[1].lower()
@@ -7100,7 +7105,7 @@ def _citation_annotation(citation: Citation) -> _JSON:
     return {
         "type": "file_citation",
         "file_id": citation.file_id,
-        "filename": citation.title or citation.file_id,
+        "filename": citation.title,
         "index": citation.end,
     }
 
@@ -7556,8 +7561,12 @@ _MODELS_WITH_PHASES = (
 
 
 def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the phase of a message, and its content with log probabilities if the request includes them."""
+    """Return the phase of a message, and its content with filenames in citations.
+
+    The content has log probabilities too, if the request includes them.
+    """
     message = response["output"][position]
+    content = [_part_with_filenames(call.store, part) for part in message["content"]]
     fields: _JSON = {}
     if "phase" not in message and re.match(_MODELS_WITH_PHASES, str(response["model"])):
         later_items = response["output"][position + 1 :]
@@ -7565,8 +7574,20 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
         fields["phase"] = "commentary" if precedes_call else "final_answer"
     if "message.output_text.logprobs" in (call.body.get("include") or ()):
         top = call.get_int("top_logprobs", 0)
-        fields["content"] = [_part_with_logprobs(part, top) for part in message["content"]]
-    return fields
+        content = [_part_with_logprobs(part, top) for part in content]
+    return fields | {"content": content}
+
+
+def _part_with_filenames(store: StateStore, part: _JSON) -> _JSON:
+    """Return a part of a message with the name of each cited file that has none."""
+    if not part.get("annotations"):
+        return part
+    annotations = []
+    for annotation in part["annotations"]:
+        if annotation.get("type") == "file_citation" and not annotation.get("filename"):
+            annotation = annotation | {"filename": _stored_filename(store, annotation["file_id"])}
+        annotations.append(annotation)
+    return part | {"annotations": annotations}
 
 
 def _part_with_logprobs(part: _JSON, top: int) -> _JSON:
@@ -8125,6 +8146,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "ResponseOutputMessage": {"content": [{"type": "output_text"}]},
             "ResponseInputMessageItem": {},
             "ResponseOutputText": {"logprobs": []},
+            "AnnotationFileCitation": {"filename": ""},
         },
         events=(_message_events,),
         initial={"content": []},
@@ -10331,7 +10353,7 @@ def _search_hits(store: StateStore, vector_store_id: str, words: list[str], cond
         hits.append(
             {
                 "file_id": file["id"],
-                "filename": store["files"].get(file["id"], {}).get("filename", file["id"]),
+                "filename": _stored_filename(store, file["id"]),
                 "attributes": file.get("attributes") or {},
                 "score": score,
                 "content": [{"type": "text", "text": chunk}],
@@ -17501,7 +17523,7 @@ def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | 
     text: the text that the citation covers.
     url: the URL of the page.
     file_id: the ID of the file. Use either `url` or `file_id`.
-    title: the title of the page, or the name of the file.
+    title: the title of the page, or the name of the file. A file in the state needs none.
     Raises `TypeError` for neither or both of `url` and `file_id`.
     """
     if (url is None) is (file_id is None):

@@ -7675,6 +7675,35 @@ def test_cited_file_becomes_an_annotation_of_a_response(openai_mock, client):
     assert [annotation.to_dict() for annotation in part.annotations] == [citation]
 
 
+@pytest.mark.parametrize("title, expected", [("", "a.txt"), ("book.pdf", "book.pdf")], ids=["no title", "title"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_cited_stored_file_has_its_name(openai_mock, either_client, stream, title, expected):
+    file = add_file(sdk())
+    openai_mock.responses.create.response = "Look: " + cited("page 7", file_id=file, title=title)
+    if stream:
+        events = await collect(either_client.responses.create(**INPUT_REQUEST, stream=True))
+        (added,) = [event for event in events if event.type == "response.output_text.annotation.added"]
+        annotation = dict(added.annotation)
+    else:
+        response = await awaited(either_client.responses.create(**INPUT_REQUEST))
+        (annotation,) = response.to_dict()["output"][0]["content"][0]["annotations"]
+    assert annotation == {"type": "file_citation", "file_id": file, "filename": expected, "index": 12}
+
+
+def test_cited_unknown_file_has_its_id_as_its_name(openai_mock, client):
+    openai_mock.responses.create.response = cited("page 7", file_id="file-1")
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    assert part.annotations[0].filename == "file-1"
+
+
+@pytest.mark.parametrize("options, expected", [({}, "a.txt"), ({"filename": "mine"}, "mine")], ids=["unset", "set"])
+def test_partial_annotation_of_a_stored_file_has_its_name(openai_mock, client, options, expected):
+    annotation = {"type": "file_citation", "file_id": add_file(client), "index": 1, **options}
+    openai_mock.responses.create.response = {"output": [{"content": [{"text": "x", "annotations": [annotation]}]}]}
+    (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
+    assert part.annotations[0].filename == expected
+
+
 def test_cited_file_becomes_an_annotation_of_a_thread_message(openai_mock, client):
     openai_mock.beta.threads.runs.create.response = TEXT_WITH_FILE
     thread = add_thread(client)
