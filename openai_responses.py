@@ -7718,9 +7718,21 @@ def _code_outputs(call: _Call, response: Mapping[str, Any], position: int) -> _J
 
 
 def _file_search_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the queries of a file search, and empty results if the request includes results."""
-    fields = _fields_if_included(call, "file_search_call.results", results=[])
-    return {"queries": [_search_query(call)], **fields}
+    """Return the queries of a file search, and its results if the request includes results."""
+    queries = response["output"][position]["queries"] or [_search_query(call)]
+    results = _file_search_results(call, queries)
+    return {"queries": queries, **_fields_if_included(call, "file_search_call.results", results=results)}
+
+
+def _file_search_results(call: _Call, queries: Sequence[str]) -> list[_JSON]:
+    """Return what a file search finds in the vector stores of the request's tool. Raises the 400 of an invalid filter."""
+    tool = _find_tool("file_search", call.body)
+    max_results = tool.get("max_num_results") or 20
+    results = []
+    for hit in _search_files(call.store, tool.get("vector_store_ids") or (), queries, tool)[:max_results]:
+        result = {name: value for name, value in hit.items() if name != "content"}
+        results.append(result | {"text": hit["content"][0]["text"]})
+    return results
 
 
 def _computer_actions(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -8065,11 +8077,15 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         id_prefix="fs_",
         models={
             "ResponseFileSearchToolCall": {
-                "queries": [_DEFAULT_TEXT],
+                "queries": [],
                 "results": None,
             }
         },
         events=("in_progress", "searching", "completed"),
+        initial={
+            "queries": [],
+            "results": None,
+        },
         request_fields=_file_search_fields,
     ),
     "function_call": _ItemType(
@@ -10322,11 +10338,8 @@ def _search_vector_store(call: _Call) -> Any:
     """Return a page of those chunks of the files that share words with the query, best first."""
     query = call.body.get("query") or ""
     queries = query if isinstance(query, list) else [query]
-    hits = _search_hits(call.store, call.item_id, _split_words(" ".join(queries)), call.body.get("filters"))
-    min_score = (call.body.get("ranking_options") or {}).get("score_threshold") or 0
-    max_results = call.get_int("max_num_results", 10)
-    results = [hit for hit in hits if hit["score"] > 0 and hit["score"] >= min_score]
-    page = _make_page(call.row, results[:max_results])
+    hits = _search_files(call.store, [call.item_id], queries, call.body)
+    page = _make_page(call.row, hits[: call.get_int("max_num_results", 10)])
 
     search_query = queries
     if call.body.get("rewrite_query"):
@@ -10334,21 +10347,25 @@ def _search_vector_store(call: _Call) -> Any:
     return page | {"object": "vector_store.search_results.page", "search_query": search_query, "next_page": None}
 
 
-def _search_hits(store: StateStore, vector_store_id: str, words: list[str], condition: Any) -> list[_JSON]:
-    """Return a search result for every chunk of the files that pass a filter, best first.
+def _search_files(
+    store: StateStore, vector_store_ids: Iterable[str], queries: Iterable[str], options: Mapping[str, Any]
+) -> list[_JSON]:
+    """Return a search result for every chunk of files in vector stores that shares words with the queries, best first.
 
-    words: the words of the query.
-    condition: the filter of the request, or None. Raises the 400 of an invalid one.
+    options: the `filters` and the `ranking_options` of a request or of a file search tool, if it has any. Raises the 400
+        of an invalid filter.
     """
-    stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
-    readable = [file for file in stored if file["status"] not in ("failed", "cancelled")]
-    files = [file for file in readable if _passes_filter(condition, file.get("attributes") or {})]
+    words = _split_words(" ".join(queries))
+    min_score = _get_dict(options, "ranking_options").get("score_threshold") or 0
     chunks = []
-    for file in files:
-        for chunk in _split_chunks(file, _file_text(store, file["id"])):
-            chunks.append((file, chunk))
+    for vector_store_id in vector_store_ids:
+        for file in _searchable_files(store, vector_store_id, options.get("filters")):
+            for chunk in _split_chunks(file, _file_text(store, file["id"])):
+                chunks.append((file, chunk))
     hits = []
     for score, position in _rank_texts(words, [_split_words(chunk) for _, chunk in chunks]):
+        if score <= 0 or score < min_score:
+            break
         file, chunk = chunks[position]
         hits.append(
             {
@@ -10360,6 +10377,16 @@ def _search_hits(store: StateStore, vector_store_id: str, words: list[str], cond
             }
         )
     return hits
+
+
+def _searchable_files(store: StateStore, vector_store_id: str, condition: Any) -> list[_JSON]:
+    """Return the files of a vector store that can be read and pass a filter, or no files if there is no such store.
+
+    condition: see `_passes_filter`.
+    """
+    stored = _load_child_objects(store, "vector_stores.files", vector_store_id)
+    readable = [file for file in stored if file["status"] not in ("failed", "cancelled")]
+    return [file for file in readable if _passes_filter(condition, file.get("attributes") or {})]
 
 
 def _passes_filter(condition: Any, attributes: Mapping[str, Any]) -> bool:

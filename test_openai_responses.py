@@ -10353,6 +10353,127 @@ def test_set_image_of_a_response_stays(openai_mock, client, result):
     assert item.result == result
 
 
+FOUND_RESULTS = ["file_search_call.results"]
+
+
+def file_search_request(client, **options):
+    """Return a request whose file search tool has two vector stores, one with a text about cats, one about cows.
+
+    options: further settings of the tool.
+    """
+    texts = {"cats.txt": b"Cats sleep most of the day.", "cows.txt": b"Cows sleep four hours."}
+    stores = []
+    for name, text in texts.items():
+        store = add_store(client)
+        attributes = {"animal": name[:4]}
+        client.vector_stores.files.create(store, file_id=add_file(client, text, name), attributes=attributes)
+        stores.append(store)
+    tool = {"type": "file_search", "vector_store_ids": stores, **options}
+    return {"model": "gpt-5.5", "input": "When do cows sleep?", "tools": [tool]}
+
+
+async def test_file_search_finds_stored_files(openai_mock, either_client):
+    request = file_search_request(sdk())
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    response = await awaited(either_client.responses.create(**request, include=FOUND_RESULTS))
+    (item,) = response.to_dict()["output"]
+    assert item["queries"] == ["When do cows sleep?"]
+    cows, cats = item["results"]
+    file_ids = {file.filename: file.id for file in sdk().files.list()}
+    assert cows.pop("score") > cats.pop("score") > 0
+    assert cows == {
+        "file_id": file_ids["cows.txt"],
+        "filename": "cows.txt",
+        "attributes": {"animal": "cows"},
+        "text": "Cows sleep four hours.",
+    }
+    assert cats["file_id"] == file_ids["cats.txt"]
+
+
+def test_file_search_finds_the_same_as_a_search_of_the_vector_store(openai_mock, client):
+    request = file_search_request(client)
+    store = request["tools"][0]["vector_store_ids"][-1]
+    request["tools"][0]["vector_store_ids"] = [store]
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    (item,) = client.responses.create(**request, include=FOUND_RESULTS).output
+    (hit,) = client.vector_stores.search(store, query="When do cows sleep?").data
+    (result,) = item.results
+    assert (result.file_id, result.score, result.text) == (hit.file_id, hit.score, hit.content[0].text)
+
+
+def test_file_search_without_included_results_has_none(openai_mock, client):
+    request = file_search_request(client)
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    (item,) = client.responses.create(**request).output
+    assert item.queries == ["When do cows sleep?"]
+    assert item.results is None
+
+
+@pytest.mark.parametrize(
+    "options, names",
+    [
+        ({"max_num_results": 1}, ["cows.txt"]),
+        ({"filters": {"type": "eq", "key": "animal", "value": "cats"}}, ["cats.txt"]),
+        ({"ranking_options": {"score_threshold": 0.4}}, ["cows.txt"]),
+        ({"ranking_options": {"score_threshold": 0.9}}, []),
+        ({"vector_store_ids": ["vs_unknown"]}, []),
+    ],
+    ids=["number", "filter", "score", "higher score", "unknown store"],
+)
+def test_file_search_follows_the_settings_of_its_tool(openai_mock, client, options, names):
+    request = file_search_request(client, **options)
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    (item,) = client.responses.create(**request, include=FOUND_RESULTS).output
+    assert [result.filename for result in item.results] == names
+
+
+def test_file_search_has_twenty_results_at_most(openai_mock, client):
+    store = add_store(client)
+    for _ in range(21):
+        client.vector_stores.files.create(store, file_id=add_file(client, b"Cows sleep."))
+    tools = [{"type": "file_search", "vector_store_ids": [store]}]
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    request = {"model": "gpt-5.5", "input": "cows", "tools": tools, "include": FOUND_RESULTS}
+    (item,) = client.responses.create(**request).output
+    assert len(item.results) == 20
+
+
+def test_file_search_uses_the_set_queries(openai_mock, client):
+    request = file_search_request(client)
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call", "queries": ["most", "day"]}]}
+    (item,) = client.responses.create(**request, include=FOUND_RESULTS).output
+    assert item.queries == ["most", "day"]
+    assert [result.filename for result in item.results] == ["cats.txt"]
+
+
+def test_set_results_of_a_file_search_stay(openai_mock, client):
+    request = file_search_request(client)
+    results = [{"file_id": "file-1", "filename": "mine.txt", "score": 0.5, "text": "x", "attributes": {}}]
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call", "results": results}]}
+    (item,) = client.responses.create(**request, include=FOUND_RESULTS).to_dict()["output"]
+    assert item["results"] == results
+
+
+def test_file_search_rejects_an_invalid_filter(openai_mock, client):
+    request = file_search_request(client, filters={"type": "like", "key": "animal", "value": "c"})
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    with pytest.raises(openai.BadRequestError, match="Invalid filter type: 'like'"):
+        client.responses.create(**request)
+
+
+async def test_streamed_file_search_has_its_queries_and_results_at_its_end(openai_mock, either_client):
+    request = file_search_request(sdk())
+    openai_mock.responses.create.response = {"output": [{"type": "file_search_call"}]}
+    events = await collect(either_client.responses.create(**request, include=FOUND_RESULTS, stream=True))
+    added, done = [event for event in events if event.type.startswith("response.output_item.")]
+    assert added.item.status == "in_progress"
+    assert added.item.queries == []
+    assert added.item.results is None
+    assert done.item.queries == ["When do cows sleep?"]
+    assert [result.filename for result in done.item.results] == ["cows.txt", "cats.txt"]
+    assert events[-1].response.output == [done.item]
+
+
 DEFERRED_TOOLS = [
     {"type": "function", "name": "f", "parameters": {}, "defer_loading": True},
     {"type": "function", "name": "g", "parameters": {}},
@@ -17953,7 +18074,7 @@ def added_item(openai_mock, item):
         (SHELL_CALL, {"action": {"commands": []}, "status": "in_progress"}),
         (SHELL_OUTPUT, {"output": [], "status": "in_progress"}),
         (STREAMED_ITEMS["custom_tool_call"], {"input": ""}),
-        (STREAMED_ITEMS["file_search_call"], {"queries": ["q"], "status": "in_progress"}),
+        (STREAMED_ITEMS["file_search_call"], {"queries": [], "results": None, "status": "in_progress"}),
         (STREAMED_ITEMS["function_call"], {"arguments": "", "status": "in_progress"}),
         (STREAMED_ITEMS["image_generation_call"], {"result": None, "status": "in_progress"}),
         (STREAMED_ITEMS["mcp_call"], {"arguments": "", "status": "in_progress"}),
