@@ -26739,6 +26739,17 @@ def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
     assert base64.b64decode(image.b64_json) == b"\x89PNG"
 
 
+@requires("decisions.create")
+def test_line_of_the_tasks_page_sets_choices(openai_mock, client):
+    run_task(TASKS["choose"], openai_mock)
+    question = {"type": "choice", "instructions": "x", "choices": [{"value": "done"}, {"value": "search"}]}
+    choices = []
+    for _ in range(2):
+        decision = client.decisions.create(model="m", input="x", questions=[question])
+        choices.append(decision.answers[0].choice)
+    assert choices == ["search", "done"]
+
+
 def test_line_of_the_tasks_page_sets_a_flag(openai_mock, client):
     run_task(TASKS["flag a text"], openai_mock)
     assert client.moderations.create(input="x").results[0].flagged is True
@@ -26842,6 +26853,14 @@ def test_line_of_the_tasks_page_adds_a_file_that_a_search_finds(openai_mock, cli
     (hit,) = client.vector_stores.search(names["store"].id, query="cats").data
     assert hit.filename == "pets.txt"
     assert hit.content[0].text == "Cats sleep."
+
+
+def test_line_of_the_tasks_page_shows_what_a_file_search_found(openai_mock, client):
+    store = run_task(TASKS["a file search to find my text"], openai_mock)["store"]
+    run_task(TASKS["a response to show what a file search found"], openai_mock)
+    tools = [{"type": "file_search", "vector_store_ids": [store.id]}]
+    (item,) = task_output(input="cats", tools=tools, include=FOUND_RESULTS)
+    assert [result.text for result in item.results] == ["Cats sleep."]
 
 
 def test_line_of_the_tasks_page_stores_an_object(openai_mock, client):
