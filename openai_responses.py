@@ -11650,10 +11650,10 @@ def _decision_from_choice(value: Any) -> Callable[[_Call], _JSON] | None:
     """Return a function that builds a partial of the answer from the text of a choice, or None for other values."""
     if not isinstance(value, str):
         return None
-    return functools.partial(_choose, value)
+    return functools.partial(_decision_with_choice, value)
 
 
-def _choose(text: str, call: _Call) -> _JSON:
+def _decision_with_choice(text: str, call: _Call) -> _JSON:
     """Return a partial with a text as the answer to the only multiple-choice question of a request.
 
     Raises `AssertionError` if the request has another number of such questions, or if the text is not a choice.
@@ -11685,10 +11685,9 @@ def _derive_decision(call: _Call, obj: _JSON) -> _JSON:
     _check_questions(call)
     texts = [_extract_text(call.body.get("input"))]
     answers = []
-    for question, set_answer in itertools.zip_longest(_only_dicts(call.body.get("questions")), obj["answers"]):
-        if question is None:  # the test set more answers than there are questions
-            break
-        answers.append(_decision_answer(question, set_answer or {}))
+    set_answers = itertools.chain(obj["answers"], itertools.repeat({}))
+    for question, set_answer in zip(_only_dicts(call.body.get("questions")), set_answers, strict=False):
+        answers.append(_decision_answer(question, set_answer))
         texts.append(_extract_text(question.get("instructions")))
     input_tokens = _count_tokens("".join(texts))
     return {"answers": answers} | _usage_field(obj, input_tokens=input_tokens, output_tokens=len(answers))
