@@ -27358,6 +27358,8 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     set_response(openai_mock, reasoning("Hm.") + cited("So.", url="https://example.com") + as_json({"a": 1}))
     openai_mock.embeddings.create.response = [0.5, 1]
     openai_mock.embeddings.create.response = [[0.5, 1], [0, 1]]
+    openai_mock.decisions.create.response = "search"
+    openai_mock.decisions.create.response = ["search", {"answers": [{"type": "refusal"}]}, error(500), "done"]
     openai_mock.images.generate.response = [b"png", error(500), {}]
     del create.response
     create.when("weather").response = [error(500), "Sunny"]
@@ -27427,6 +27429,7 @@ INVALID_LINES = {
         "openai_mock.files.content.response = cut('text')",
         "openai_mock.files.create.when(purpose='batch').response = b'bytes'",
         "openai_mock.embeddings.create.response = 'text'",
+        "openai_mock.decisions.create.response = b'bytes'",
         "openai_mock.images.generate.response = 'text'",
     ],
     "call-arg": ["OpenAIMock(nonsense=1)"],
