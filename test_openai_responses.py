@@ -3778,7 +3778,7 @@ def nested_lists(depth):
         (CHAT_CREATE, {"created": 10**5000}, ".created is <int without a repr>, which is not valid JSON"),
         (CHAT_CREATE, {"created": 10**400}, ".created is 1000"),
         (CHAT_CREATE, {"extra": nested_lists(200)}, ".extra is [[[["),
-        (CHAT_CREATE, {"extra": nested_lists(5000)}, ".extra is <list without a repr>, which is not valid JSON"),
+        (CHAT_CREATE, {"extra": nested_lists(100_000)}, ".extra is <list without a repr>, which is not valid JSON"),
         (CHAT_CREATE, {"extra": {10**5000}}, ".extra is <set without a repr>, which is not valid JSON"),
         (CHAT_CREATE, {5: 1}, ".response has the key 5; expected the name of a field, which is a string"),
         (CHAT_CREATE, {None: 1}, ".response has the key None; expected the name of a field"),
@@ -4870,7 +4870,7 @@ def test_any_object_in_the_state_is_served(name, garbage):
 
 
 odd_numbers = [10**5000, float("nan")]
-odd_objects = [object(), {1, 2}, b"\xff", (), ..., None, "\ud800", nested_lists(5000), {5: 1}, {(1,): 1}]
+odd_objects = [object(), {1, 2}, b"\xff", (), ..., None, "\ud800", nested_lists(100_000), {5: 1}, {(1,): 1}]
 odd_callables = [dict, len, lambda: 5, lambda request: None, iter([])]
 odd_exceptions = [openai.APIError, StopIteration, KeyError("set")]
 odd_values = pick([*odd_numbers, *odd_objects, *odd_callables, *odd_exceptions])
@@ -19668,7 +19668,7 @@ def test_ends_of_iterators_are_rejected_as_a_response(create, exception):
         (openai.APIError, "cannot be the class APIError, which needs arguments; set an instance of it"),
         (UnicodeDecodeError, "cannot be the class UnicodeDecodeError, which needs arguments"),
         (10**5000, "cannot be <int without a repr>; it takes a dict"),
-        (nested_lists(5000), r"response[0] is the list <list without a repr>; a step is one answer"),
+        (nested_lists(100_000), r"response[0] is the list <list without a repr>; a step is one answer"),
     ],
     ids=["class", "no positional parameter", "APIError", "UnicodeDecodeError", "huge number", "nested lists"],
 )
