@@ -3719,7 +3719,8 @@ def _check_strict_schemas(call: _Call) -> None:
     for request_schema in _request_schemas(call.body):
         if not request_schema.strict:
             continue
-        error = next(_strict_schema_errors(request_schema.schema), None)
+        schema = request_schema.schema
+        error = next(_strict_schema_errors(schema, _self_references(schema)), None)
         if error:
             _reject(f"Invalid schema for {request_schema.label}: {error}", request_schema.param, request_schema.code)
 
@@ -3774,11 +3775,12 @@ _STRICT_FORBIDDEN_KEYWORDS = {
 }
 
 
-def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
+def _strict_schema_errors(schema: Any, self_references: Sequence[str], *context: str) -> Iterator[str]:
     """Yield the service's messages for violations of the rules for strict schemas, at any depth.
 
     A strict schema has no forbidden keywords, and its objects have exactly the listed properties, all of them required.
 
+    self_references: the result of `_self_references` for the root.
     context: the keys that lead from the root to the schema.
     """
     if schema is None:
@@ -3793,16 +3795,43 @@ def _strict_schema_errors(schema: Any, *context: str) -> Iterator[str]:
     is_object = properties or schema_type == "object" or (isinstance(schema_type, list) and "object" in schema_type)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
+    # the service accepts optional properties in the nodes of a tree; without recursion it rejects them, in arrays too
+    is_tree_node = any(_refers_to(subschema, self_references) for subschema in properties.values())
     for name in properties:
-        if not (isinstance(required, list) and name in required):
-            message = "'required' is required to be supplied and to be an array including every key in properties."
-            yield f"In context={context}, {message} Missing '{name}'."
-    for key in ("properties", "$defs", "definitions"):
+        if is_tree_node or (isinstance(required, list) and name in required):
+            continue
+        message = "'required' is required to be supplied and to be an array including every key in properties."
+        yield f"In context={context}, {message} Missing '{name}'."
+    for key in ("properties", *_DEFINITIONS_KEYWORDS):
         for name, subschema in _get_dict(schema, key).items():
-            yield from _strict_schema_errors(subschema, *context, key, name)
+            yield from _strict_schema_errors(subschema, self_references, *context, key, name)
     for index, subschema in enumerate(_only_dicts(schema.get("anyOf"))):
-        yield from _strict_schema_errors(subschema, *context, "anyOf", str(index))
-    yield from _strict_schema_errors(schema.get("items", ()), *context, "items")
+        yield from _strict_schema_errors(subschema, self_references, *context, "anyOf", str(index))
+    yield from _strict_schema_errors(schema.get("items", ()), self_references, *context, "items")
+
+
+# Keywords of a schema that contain definitions, to which a `$ref` refers.
+_DEFINITIONS_KEYWORDS = ("$defs", "definitions")
+
+
+def _self_references(schema: Any) -> list[str]:
+    """Return the references to those definitions of a schema that refer to themselves, such as `#/$defs/Node`."""
+    references: list[str] = []
+    if not isinstance(schema, dict):
+        return references
+    for key in _DEFINITIONS_KEYWORDS:
+        for name, definition in _get_dict(schema, key).items():
+            reference = f"#/{key}/{name}"
+            if any(subschema.get("$ref") == reference for _, subschema in _objects_within(definition, ())):
+                references.append(reference)
+    return references
+
+
+def _refers_to(schema: Any, references: Sequence[str]) -> bool:
+    """Return True if a schema is one of the given references, or an array of such references."""
+    if not isinstance(schema, dict):
+        return False
+    return schema.get("$ref") in references or _get_dict(schema, "items").get("$ref") in references
 
 
 # ---- types of parameters ---------------------------------------------------------------------------------------------

@@ -5713,6 +5713,61 @@ def test_strict_mode_rejects_each_flaw_of_a_strict_schema(changes, flaw):
     assert error["message"].startswith(f"Invalid schema for response_format 'n': In {flaw}")
 
 
+OPTIONAL_CHILDREN = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/$defs/Node"}}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+OPTIONAL_PARENT = OPTIONAL_CHILDREN | {"properties": {"a": {"type": "string"}, "parent": {"$ref": "#/$defs/Node"}}}
+REQUIRED_CHILDREN = OPTIONAL_CHILDREN | {"required": ["a", "children"]}
+
+
+@pytest.mark.parametrize(
+    "root, node",
+    [
+        (CLOSED_SCHEMA, OPTIONAL_CHILDREN),
+        (CLOSED_SCHEMA, OPTIONAL_PARENT),
+        (OPTIONAL_CHILDREN, REQUIRED_CHILDREN),
+        (CLOSED_SCHEMA | {"properties": {"a": {"type": "array", "items": OPTIONAL_CHILDREN}}}, OPTIONAL_CHILDREN),
+    ],
+    ids=["node with children", "node with a parent", "root", "array of copies of a node"],
+)
+@pytest.mark.parametrize(
+    "make", [chat_tool_request, responses_tool_request, text_format_request, response_format_request]
+)
+def test_strict_mode_accepts_optional_properties_of_tree_nodes(make, root, node):
+    request = make(root | {"$defs": {"Node": node}}, strict=True)
+    assert "id" in send_with_key(OpenAIMock(strict=True), *request)
+
+
+REQUIRED_FLAW = "'required' is required to be supplied and to be an array including every key in properties."
+
+
+@pytest.mark.parametrize(
+    "schema, flaw",
+    [
+        (OPTIONAL_CHILDREN | {"$defs": {"Node": CLOSED_SCHEMA}}, f"context=(), {REQUIRED_FLAW} Missing 'children'."),
+        (
+            CLOSED_SCHEMA | {"required": [], "$defs": {"Node": REQUIRED_CHILDREN}},
+            f"context=(), {REQUIRED_FLAW} Missing 'a'.",
+        ),
+        (
+            CLOSED_SCHEMA | {"$defs": {"Node": OPTIONAL_CHILDREN | {"additionalProperties": True}}},
+            f"context=('$defs', 'Node'), {ADDITIONAL_PROPERTIES_FLAW}",
+        ),
+        (
+            CLOSED_SCHEMA | {"properties": {"a": {"type": "array", "items": CLOSED_SCHEMA | {"required": []}}}},
+            f"context=('properties', 'a', 'items'), {REQUIRED_FLAW} Missing 'a'.",
+        ),
+    ],
+    ids=["no recursion", "root without a node", "open node", "array"],
+)
+def test_strict_mode_rejects_optional_properties_of_other_objects_and_open_nodes(schema, flaw):
+    error = send_with_key(OpenAIMock(strict=True), *text_format_request(schema, strict=True))["error"]
+    assert error["message"] == f"Invalid schema for response_format 'n': In {flaw}"
+
+
 @pytest.mark.parametrize("make", [chat_tool_request, responses_tool_request])
 def test_strict_function_without_parameters_is_rejected(make):
     error = send_with_key(OpenAIMock(strict=True), *make(None, strict=True))["error"]
