@@ -6735,6 +6735,8 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
 
     fields["output"] = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
     fields |= _response_model_defaults(call.body, obj)
+    if obj.get("moderation"):
+        fields["moderation"] = _moderate_sides(call, _conversation_items(call), output)
     conversation = _conversation_id(call)
     if conversation:
         fields["conversation"] = {"id": conversation}
@@ -6907,7 +6909,7 @@ def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
 
 def _run_in_background(call: _Call, obj: _JSON) -> None:
     """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
-    initial_fields = _in_progress_fields(call)
+    initial_fields = _in_progress_fields(call, obj)
     final_fields = {key: obj[key] for key in initial_fields}
     if "billing" in obj:  # only finished responses have it
         final_fields["billing"] = obj.pop("billing")
@@ -6929,8 +6931,11 @@ def _add_to_conversation(call: _Call, store: StateStore, output: Iterable[_JSON]
             store["conversations.items"][conversation, item["id"]] = item
 
 
-def _in_progress_fields(call: _Call) -> _JSON:
-    """Return the fields whose values differ between a response in progress and a finished one."""
+def _in_progress_fields(call: _Call, response: Mapping[str, Any]) -> _JSON:
+    """Return the fields whose values differ between a response in progress and a finished one.
+
+    response: the finished response.
+    """
     fields = {
         "status": "in_progress",
         "output": [],
@@ -6940,6 +6945,8 @@ def _in_progress_fields(call: _Call) -> _JSON:
         "error": None,
         "incomplete_details": None,
     }
+    if response.get("moderation"):
+        fields["moderation"] = None
     if call.is_azure:
         fields["content_filters"] = None
     return fields
@@ -7426,7 +7433,7 @@ def _events_after(starting_after: int, events: Iterable[_JSON]) -> Iterator[_Eve
 
 def _response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
-    in_progress = response | _in_progress_fields(call)
+    in_progress = response | _in_progress_fields(call, response)
     if response.get("background"):
         queued = in_progress | {"status": "queued"}
         yield {"type": "response.created", "response": queued}
@@ -8770,6 +8777,8 @@ def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
     fields |= _defaults_for_model(_CHAT_DEFAULTS_BY_MODEL, model)
     if "metadata" in obj:
         fields["metadata"] = None  # only the stored completion has the metadata of the request
+    if obj.get("moderation"):
+        fields["moderation"] = _derive_chat_moderation(call, choices)
     fields |= _prompt_filter_fields(call)
     final_choices = [_finalize_choice(call, choice) for choice in choices]
     if final_choices != obj["choices"]:
@@ -8790,6 +8799,15 @@ def _chat_usage(call: _Call, obj: _JSON, choices: Iterable[_JSON]) -> _JSON:
         prompt_tokens=_count_tokens(_extract_text(call.body.get("messages"))),
         completion_tokens=reasoning_tokens + visible_tokens,
     )
+
+
+def _derive_chat_moderation(call: _Call, choices: Iterable[_JSON]) -> _JSON:
+    """Return the moderation of the messages of a chat and of its choices: lists of one result each."""
+    output = [choice["message"] for choice in choices]
+    moderation: _JSON = {}
+    for side, result in _moderate_sides(call, call.body.get("messages"), output).items():
+        moderation[side] = {"model": result["model"], "results": [result], "type": "moderation_results"}
+    return moderation
 
 
 def _output_text_of_message(message: Mapping[str, Any]) -> str:
@@ -9022,7 +9040,9 @@ def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event
     chunk: the number of characters of each piece of text, or `None` for pieces of one word.
     """
     with_usage = _get_dict(call.body, "stream_options").get("include_usage")
-    base = {key: value for key, value in chat.items() if key not in ("choices", "usage", "object", _PROMPT_FILTER_KEY)}
+    # `metadata` is never in a chunk; the other keys have another value there, or are in some chunks only
+    keys_not_in_each_chunk = ("choices", "metadata", "moderation", "object", "usage", _PROMPT_FILTER_KEY)
+    base = {key: value for key, value in chat.items() if key not in keys_not_in_each_chunk}
     base["object"] = "chat.completion.chunk"
     if with_usage:
         base["usage"] = None  # in all chunks but the last
@@ -9036,6 +9056,8 @@ def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event
             yield None, base | {"choices": [chunk_choice]}
     if with_usage and chat.get("usage"):
         yield None, base | {"choices": [], "usage": chat["usage"]}
+    if chat.get("moderation"):
+        yield None, base | {"choices": [], "moderation": chat["moderation"]}
     yield None, "[DONE]"
 
 
@@ -11666,13 +11688,53 @@ def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
 def _derive_moderations(call: _Call, obj: _JSON) -> _JSON:
     """Return a default result for each input."""
     value = call.body.get("input", "")
-    input_count = 1
+    inputs: list[Any] = [value]
     if isinstance(value, list):
         is_multimodal = value and isinstance(value[0], dict)  # a list of objects is one input with several parts
         if not is_multimodal:
-            input_count = len(value)
-    result = _default_value(_list_item_type(_fields_of(call.response_type)["results"].type))
-    return {"results": [_copy_json(result) for _ in range(input_count)]}
+            inputs = value
+    return {"results": [_moderate(item) for item in inputs]}
+
+
+def _moderate_sides(call: _Call, request_content: Any, output: Any) -> _JSON:
+    """Return the moderation results of the input and the output of a request that has a `moderation`."""
+    model = _get_dict(call.body, "moderation").get("model") or _DEFAULT_MODERATION_MODEL
+    identity = {"model": model, "type": "moderation_result"}
+    return {
+        "input": _moderate(request_content) | identity,
+        "output": _moderate(output) | identity,
+    }
+
+
+def _moderate(value: Any) -> _JSON:
+    """Return the default moderation result of a value with texts and images, in which no category is flagged."""
+    result = _copy_json(_default_value(_sdk_type("Moderation")))
+    has_text = bool(_extract_text(value))
+    has_image = any(part.get("type") in _IMAGE_PART_TYPES for _, part in _objects_within(value, ()))
+    for category, applied_types in result["category_applied_input_types"].items():
+        if has_text:
+            applied_types.append("text")
+        if has_image and category in _IMAGE_CATEGORIES:
+            applied_types.append("image")
+    return result
+
+
+_DEFAULT_MODERATION_MODEL = "omni-moderation-latest"
+
+
+# The types of parts that contain an image, in the moderations, the chat and the responses API.
+_IMAGE_PART_TYPES = ("image_url", "input_image")
+
+
+# The categories that the service also applies to images. It applies all categories to texts.
+_IMAGE_CATEGORIES = {
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "violence",
+    "violence/graphic",
+}
 
 
 def _decision_from_choice(value: Any) -> Callable[[_Call], _JSON] | None:
@@ -11809,7 +11871,7 @@ _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
         "Categories": {"illicit": False, "illicit/violent": False},
-        "ModerationCreateResponse": {"model": "omni-moderation-latest"},
+        "ModerationCreateResponse": {"model": _DEFAULT_MODERATION_MODEL},
         "Embedding": {"embedding": []},
     },
 )

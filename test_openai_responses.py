@@ -14292,29 +14292,132 @@ def test_each_input_has_a_moderation_result(client, value, count):
     assert len(moderation.results) == count
 
 
+IMAGE_CATEGORIES = {
+    "self-harm",
+    "self-harm/instructions",
+    "self-harm/intent",
+    "sexual",
+    "violence",
+    "violence/graphic",
+}
+MODERATION_CATEGORIES = IMAGE_CATEGORIES | {
+    "harassment",
+    "harassment/threatening",
+    "hate",
+    "hate/threatening",
+    "illicit",
+    "illicit/violent",
+    "sexual/minors",
+}
+
+
+def moderation_result(text_types=("text",), image_types=()):
+    """Return a moderation result without a flag, for an input that consists of texts, of images or of both."""
+    applied_types = {category: list(text_types) for category in MODERATION_CATEGORIES}
+    for category in IMAGE_CATEGORIES:
+        applied_types[category] += image_types
+    return {
+        "flagged": False,
+        "categories": dict.fromkeys(MODERATION_CATEGORIES, False),
+        "category_scores": dict.fromkeys(MODERATION_CATEGORIES, 0.0),
+        "category_applied_input_types": applied_types,
+    }
+
+
 def test_default_moderation_flags_nothing(client):
     (result,) = client.moderations.create(model="omni-moderation-2024-09-26", input="Hi").to_dict()["results"]
-    categories = {
-        "harassment",
-        "harassment/threatening",
-        "hate",
-        "hate/threatening",
-        "illicit",
-        "illicit/violent",
-        "self-harm",
-        "self-harm/instructions",
-        "self-harm/intent",
-        "sexual",
-        "sexual/minors",
-        "violence",
-        "violence/graphic",
-    }
-    assert result == {
-        "flagged": False,
-        "categories": dict.fromkeys(categories, False),
-        "category_scores": dict.fromkeys(categories, 0.0),
-        "category_applied_input_types": {category: [] for category in categories},
-    }
+    assert result == moderation_result()
+
+
+MODERATED_TEXT = {"type": "text", "text": "Hi"}
+MODERATED_IMAGE = {"type": "image_url", "image_url": {"url": "https://a.test/b.png"}}
+
+
+@pytest.mark.parametrize(
+    "parts, result",
+    [
+        ([MODERATED_TEXT], moderation_result()),
+        ([MODERATED_IMAGE], moderation_result(text_types=(), image_types=["image"])),
+        ([MODERATED_TEXT, MODERATED_IMAGE], moderation_result(image_types=["image"])),
+    ],
+    ids=["text", "image", "text and image"],
+)
+def test_moderation_applies_six_categories_to_images_and_all_to_texts(client, parts, result):
+    assert client.moderations.create(input=parts).to_dict()["results"] == [result]
+
+
+MODERATION = {"model": "omni-moderation-2024-09-26"}
+SIDE_RESULT = moderation_result() | {"model": "omni-moderation-2024-09-26", "type": "moderation_result"}
+CHAT_SIDE_RESULTS = {
+    "model": "omni-moderation-2024-09-26",
+    "type": "moderation_results",
+    "results": [SIDE_RESULT],
+}
+
+
+async def test_moderated_chat_has_results_for_input_and_output(either_client):
+    completion = await awaited(either_client.chat.completions.create(**CHAT_REQUEST, moderation=MODERATION))
+    assert completion.to_dict()["moderation"] == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
+
+
+async def test_moderated_response_has_a_result_for_input_and_output(either_client):
+    response = await awaited(either_client.responses.create(**INPUT_REQUEST, moderation=MODERATION))
+    assert response.to_dict()["moderation"] == {"input": SIDE_RESULT, "output": SIDE_RESULT}
+
+
+@pytest.mark.parametrize(
+    "name, request_fields",
+    [(CHAT_CREATE, CHAT_REQUEST), ("responses.create", INPUT_REQUEST)],
+    ids=["chat", "responses"],
+)
+def test_request_without_moderation_has_no_moderation_results(openai_mock, name, request_fields):
+    assert sent(openai_mock, name, request_fields).json()["moderation"] is None
+
+
+def test_moderation_of_an_image_applies_its_categories(client):
+    image = {"type": "input_image", "detail": "auto", "image_url": "https://a.test/b.png"}
+    response = client.responses.create(model="m", input=[{"role": "user", "content": [image]}], moderation=MODERATION)
+    applied_types = response.to_dict()["moderation"]["input"]["category_applied_input_types"]
+    assert applied_types == moderation_result((), ["image"])["category_applied_input_types"]
+
+
+def test_set_moderation_flag_is_kept(openai_mock, client):
+    openai_mock.responses.create.response = {"moderation": {"output": {"flagged": True}}}
+    response = client.responses.create(**INPUT_REQUEST, moderation=MODERATION)
+    assert response.to_dict()["moderation"] == {"input": SIDE_RESULT, "output": SIDE_RESULT | {"flagged": True}}
+
+
+def test_set_moderation_error_is_kept(openai_mock, client):
+    failure = {"type": "error", "code": "server_error", "message": "try again"}
+    openai_mock.responses.create.response = {"moderation": {"output": failure}}
+    response = client.responses.create(**INPUT_REQUEST, moderation=MODERATION)
+    assert response.to_dict()["moderation"] == {"input": SIDE_RESULT, "output": failure}
+
+
+@pytest.mark.parametrize("stream_options", [{}, {"stream_options": {"include_usage": True}}], ids=["plain", "usage"])
+def test_only_the_last_chat_chunk_has_the_moderation(openai_mock, stream_options):
+    body = CHAT_REQUEST | {"moderation": MODERATION, **stream_options}
+    *chunks, (_, last), _ = post_stream("/chat/completions", body)
+    valid(ChatCompletionChunk, last)
+    assert last["choices"] == []
+    assert last["moderation"] == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
+    assert last.get("usage") is None
+    assert not any("moderation" in data for _, data in chunks)
+
+
+def test_stream_of_a_moderated_response_has_no_results_before_its_end(openai_mock):
+    events = post_stream("/responses", INPUT_REQUEST | {"moderation": MODERATION})
+    assert [data["response"]["moderation"] for _, data in events if "response" in data] == [
+        None,
+        None,
+        {"input": SIDE_RESULT, "output": SIDE_RESULT},
+    ]
+
+
+def test_moderated_background_response_has_no_results_before_its_end(client):
+    created = client.responses.create(**INPUT_REQUEST, moderation=MODERATION, background=True)
+    snapshots = [created, *(client.responses.retrieve(created.id) for _ in range(2))]
+    assert [bool(snapshot.moderation) for snapshot in snapshots] == [False, False, True]
 
 
 @requires("decisions.create")
@@ -17479,6 +17582,11 @@ def test_chat_chunks_validate_against_the_sdk_model(create, response):
                     started_indexes.append(call.index)
                 assert call.index == started_indexes[-1]
         assert started_indexes == list(range(len(started_indexes)))
+
+
+def test_chat_chunks_have_no_metadata(openai_mock):
+    *events, _ = post_stream("/chat/completions", CHAT_REQUEST | {"metadata": {"a": "b"}, "store": True})
+    assert not any("metadata" in data for _, data in events)
 
 
 @pytest.mark.parametrize("response", (CHAT_RESPONSES | TRUNCATED_CHAT_RESPONSES).values())
