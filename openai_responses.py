@@ -5391,6 +5391,8 @@ class _Behavior:
     check: Callable[[_Call], Any] | None = None
     # the same for errors that only strict mode raises; the types of the parameters are checked before
     strict_check: Callable[[_Call], Any] | None = None
+    # returns fields that the answer takes from the request with other values than the request's parameters
+    requested_fields: Callable[[_Call], _JSON] | None = None
     # returns fields that follow from the request; set fields override them
     derive: Callable[[_Call, Any], _JSON] | None = None
     # stores something other than the created object
@@ -5637,6 +5639,8 @@ def _requested_fields(call: _Call) -> _JSON:
                 requested[field] = call.body[param]
     if verb in ("retrieve", "update", "delete") or (_returns_own_object(call.row) and not call.behavior.store):
         requested["id"] = call.item_id
+    if call.behavior.requested_fields:
+        requested |= call.behavior.requested_fields(call)
     return requested
 
 
@@ -6748,6 +6752,56 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
     return fields
 
 
+def _list_tools(call: _Call) -> _JSON:
+    """Return the `tools` of a response: those of the request and the loaded ones, in the order of the service."""
+    tools = _only_dicts(call.body.get("tools"))
+    for tool in _loaded_tools(call):
+        if tool not in tools:
+            tools.append(tool)
+    if not tools:
+        return {}
+    return {"tools": sorted(tools, key=_position_in_list)}
+
+
+def _position_in_list(tool: Mapping[str, Any]) -> int:
+    """Return the sort key of a tool in the `tools` of a response. Tools with the same key keep their order."""
+    tool_type = tool.get("type")
+    return _LAST_TOOL_TYPES.index(tool_type) if tool_type in _LAST_TOOL_TYPES else -1
+
+
+# The types of the tools that are listed after all others in a response, in this order.
+_LAST_TOOL_TYPES = ("custom", "tool_search", "namespace")
+
+
+def _loaded_tools(call: _Call) -> list[_JSON]:
+    """Return the tools that items of the conversation load: results of the service's searches, and additional tools."""
+    tools: list[_JSON] = []
+    for item in _conversation_items(call):
+        item_type = item.get("type")
+        item_tools = _only_dicts(item.get("tools"))
+        if item_type == "tool_search_output" and item.get("execution") == "server":
+            tools += [_in_namespace(tool) for tool in item_tools]
+        elif item_type == "additional_tools":
+            if re.match(_NEWEST_MODELS, str(call.body.get("model"))):
+                tools += item_tools
+            else:
+                tools += [_in_namespace(tool) for tool in item_tools]
+    return tools
+
+
+def _in_namespace(tool: _JSON) -> _JSON:
+    """Return the namespace that contains only a function or a custom tool, under its name. Return other tools as they are."""
+    if tool.get("type") not in ("custom", "function"):
+        return tool
+    loaded_tool = {key: value for key, value in tool.items() if key != "defer_loading"}
+    return {
+        "type": "namespace",
+        "name": tool.get("name"),
+        "description": tool.get("description") or "",
+        "tools": [loaded_tool],
+    }
+
+
 def _count_prompt_tokens(call: _Call) -> int:
     """Return the number of tokens of the instructions and of the conversation, with the input of the call."""
     instructions_tokens = _count_tokens(_extract_text(call.body.get("instructions")))
@@ -7549,12 +7603,15 @@ def _added_item(item: _JSON) -> _JSON:
 
 
 def _replace_present(item: _JSON, values: Mapping[str, Any]) -> _JSON:
-    """Return a copy of an item with other values for those fields that it has, at every depth."""
+    """Return a copy of an item with other values for those fields that it has, at every depth.
+
+    An empty dict replaces the whole value of its field.
+    """
     replaced = dict(item)
     for key, value in values.items():
         if item.get(key) is None:
             continue
-        if isinstance(value, dict):
+        if value and isinstance(value, dict):
             replaced[key] = _replace_present(item[key], value)
         else:
             replaced[key] = value
@@ -7727,6 +7784,31 @@ def _reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
 # ---- output items: tool calls and their results ----------------------------------------------------------------------
 
 
+def _function_call_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the namespace of a function call, and the program that makes it."""
+    return _called_namespace(call, response, position) | _calling_program(call, response, position)
+
+
+def _called_namespace(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the namespace of the tool that an item calls, as a field. A tool that is listed by itself has none.
+
+    A model calls a deferred tool after a search by the service, which loads the tool into a namespace of its own.
+    """
+    name = response["output"][position]["name"]
+    tools = _only_dicts(response.get("tools"))
+    same_name = [tool for tool in tools if tool.get("type") in ("custom", "function") and tool.get("name") == name]
+    if not all(tool.get("defer_loading") for tool in same_name):
+        return {}
+    for tool in tools:
+        is_namespace = tool.get("type") == "namespace"
+        if is_namespace and any(nested.get("name") == name for nested in _only_dicts(tool.get("tools"))):
+            return {"namespace": tool["name"]}
+    client_searches = _find_tool("tool_search", response).get("execution") == "client"
+    if same_name and not client_searches:
+        return {"namespace": name}
+    return {}
+
+
 def _calling_program(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the fields of a function call that a program makes: the program, and the status `in_progress`.
 
@@ -7795,18 +7877,24 @@ def _tool_search_arguments(call: _Call, response: Mapping[str, Any], position: i
     if search.get("execution") == "client":
         arguments = _generate(search.get("parameters") or {}, "tool_search", call.body)
         return {"arguments": arguments, "call_id": call.store._new_id("call_")}
-    paths = [tool["name"] for tool in _deferred_tools(response) if "name" in tool]
+    paths = [tool["name"] for tool in _deferred_tools(call, response) if "name" in tool]
     return {"arguments": {"paths": paths}}
 
 
 def _tool_search_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the tools that a tool search finds: all that are deferred."""
-    return {"tools": _deferred_tools(response)}
+    return {"tools": _deferred_tools(call, response)}
 
 
-def _deferred_tools(response: Mapping[str, Any]) -> list[_JSON]:
+def _deferred_tools(call: _Call, response: Mapping[str, Any]) -> list[_JSON]:
     """Return the tools of a response that the model sees only after it has searched for them."""
-    return [tool for tool in response["tools"] if tool.get("defer_loading") or tool["type"] == "namespace"]
+    loaded_names = {tool["name"] for tool in _loaded_tools(call) if tool["type"] == "namespace"}
+    deferred: list[_JSON] = []
+    for tool in response["tools"]:
+        is_unloaded_namespace = tool["type"] == "namespace" and tool["name"] not in loaded_names
+        if tool.get("defer_loading") or is_unloaded_namespace:
+            deferred.append(tool)
+    return deferred
 
 
 def _mcp_approval_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -8071,6 +8159,10 @@ _EMPTY_PARAMETERS: _JSON = {
     "properties": {},
 }
 _ITEM_TYPES: dict[str, _ItemType] = {
+    "additional_tools": _ItemType(
+        id_prefix="at_",
+        models={"AdditionalTools": {"role": "developer"}},
+    ),
     "apply_patch_call": _ItemType(
         id_prefix="apc_",
         models={"ResponseApplyPatchToolCall": {}},
@@ -8108,6 +8200,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "ResponseCustomToolCallItem": {},
         },
         events=(_StreamedField("input"),),
+        request_fields=_called_namespace,
     ),
     "file_search_call": _ItemType(
         id_prefix="fs_",
@@ -8131,7 +8224,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "ResponseFunctionToolCallItem": {},
         },
         events=(_StreamedField("arguments"),),
-        request_fields=_calling_program,
+        request_fields=_function_call_fields,
     ),
     "function_call_output": _ItemType(
         id_prefix="fco_",
@@ -8273,6 +8366,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
                 "call_id": None,
             }
         },
+        initial={"arguments": {}, "status": "in_progress"},
         tool="tool_search",
         tool_fields=("execution",),
         request_fields=_tool_search_arguments,
@@ -8280,6 +8374,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     "tool_search_output": _ItemType(
         id_prefix="tso_",
         models={"ResponseToolSearchOutputItem": {"call_id": None}},
+        initial={"status": "in_progress"},
         tool="tool_search",
         tool_fields=("execution",),
         request_fields=_tool_search_result,
@@ -8460,6 +8555,7 @@ _RESPONSE_BEHAVIOR = _Behavior(
     references={"conversation": "conversations"},
     check=_check_response,
     strict_check=_check_response_strictly,
+    requested_fields=_list_tools,
     derive=_derive_response,
     store=_store_response,
     events=_response_stream,

@@ -748,6 +748,7 @@ def test_id_prefixes_of_models():
         "apc_": {"ResponseApplyPatchToolCall"},
         "apco_": {"ResponseApplyPatchToolCallOutput"},
         "asst_": {"Assistant"},
+        "at_": {"AdditionalTools"},
         "audit_log-": {"AuditLogListResponse"},
         "call_": {
             "ChatCompletionMessageCustomToolCall",
@@ -10639,6 +10640,201 @@ def test_client_side_tool_search_has_a_call_id(openai_mock, client):
     assert item.call_id.startswith("call_")
 
 
+requires_namespaces = pytest.mark.skipif(
+    "namespace" not in union_members("responses.Tool"), reason="this SDK has no namespaces of tools"
+)
+requires_additional_tools = pytest.mark.skipif(
+    "additional_tools" not in union_members("responses.ResponseInputItem"), reason="this SDK has no additional tools"
+)
+
+
+def names_of_tools(response):
+    """Return the type and name of each tool of a response, and for a namespace the names of its tools."""
+    listed = []
+    for tool in response.to_dict()["tools"]:
+        nested = [nested["name"] for nested in tool.get("tools", ())]
+        listed.append((tool["type"], tool.get("name"), *nested))
+    return listed
+
+
+def additional_tools(*tools):
+    return {"type": "additional_tools", "role": "developer", "tools": list(tools)}
+
+
+def search_and_call_again(openai_mock, client, tools, search_fields=()):
+    """Return two responses: one with a tool search, which finds all deferred tools, and the next one with a call."""
+    output = [{"type": "tool_search_call"}, {"type": "tool_search_output", **dict(search_fields)}]
+    openai_mock.responses.create.response = [{"output": output}, tool_call("f")]
+    first = client.responses.create(model="gpt-5.4", input="Hi", tools=tools)
+    second = client.responses.create(model="gpt-5.4", input="Hi", tools=tools, previous_response_id=first.id)
+    return first, second
+
+
+@requires_namespaces
+def test_function_found_by_the_service_is_listed_in_a_namespace_from_the_next_response_on(openai_mock, client):
+    first, second = search_and_call_again(openai_mock, client, DEFERRED_TOOLS)
+    listed = [("function", "f"), ("function", "g"), ("tool_search", None)]
+    assert names_of_tools(first) == listed
+    assert names_of_tools(second) == [*listed, ("namespace", "f", "f")]
+
+
+@requires_namespaces
+def test_loaded_function_is_not_deferred_and_describes_its_namespace(openai_mock, client):
+    tools = [DEFERRED_TOOLS[0] | {"description": "Find it"}, {"type": "tool_search"}]
+    _, second = search_and_call_again(openai_mock, client, tools)
+    namespace = second.to_dict()["tools"][-1]
+    assert namespace["description"] == "Find it"
+    assert namespace["tools"][0]["parameters"] == {}
+    assert not namespace["tools"][0].get("defer_loading")
+
+
+@requires_namespaces
+def test_function_found_twice_is_listed_once(openai_mock, client):
+    _, second = search_and_call_again(openai_mock, client, DEFERRED_TOOLS)
+    openai_mock.responses.create.response = {"output": [{"type": "tool_search_output"}]}
+    third = client.responses.create(model="gpt-5.4", input=[], tools=DEFERRED_TOOLS, previous_response_id=second.id)
+    openai_mock.responses.create.response = "done"
+    fourth = client.responses.create(model="gpt-5.4", input="Hi", tools=DEFERRED_TOOLS, previous_response_id=third.id)
+    assert [tool.name for tool in third.output[0].tools] == ["f"]
+    assert names_of_tools(fourth) == names_of_tools(second)
+
+
+@requires_namespaces
+def test_function_found_by_the_client_is_not_listed(openai_mock, client):
+    tools = [*DEFERRED_TOOLS[:2], CLIENT_TOOL_SEARCH]
+    _, second = search_and_call_again(openai_mock, client, tools, {"tools": [DEFERRED_TOOLS[0]]})
+    assert names_of_tools(second) == [("function", "f"), ("function", "g"), ("tool_search", None)]
+    assert "namespace" not in second.to_dict()["output"][0]
+
+
+@requires_additional_tools
+@pytest.mark.parametrize(
+    "model, listed",
+    [
+        ("gpt-5", ("namespace", "f", "f")),
+        ("gpt-5.4", ("namespace", "f", "f")),
+        ("gpt-5.6", ("function", "f")),
+        ("gpt-6-astra", ("function", "f")),
+    ],
+)
+async def test_additional_tools_are_listed_as_the_model_takes_them(openai_mock, either_client, model, listed):
+    openai_mock.responses.create.response = tool_call("f")
+    items = [additional_tools({"type": "function", "name": "f", "parameters": {}}), {"role": "user", "content": "Hi"}]
+    response = await awaited(either_client.responses.create(model=model, input=items))
+    assert names_of_tools(response) == [listed]
+    assert response.to_dict()["output"][0].get("namespace") == ("f" if listed[0] == "namespace" else None)
+
+
+@requires_additional_tools
+def test_additional_hosted_tools_are_listed_as_they_are(openai_mock, client):
+    response = client.responses.create(model="gpt-5.4", input=[additional_tools({"type": "web_search"})])
+    assert names_of_tools(response) == [("web_search", None)]
+
+
+@requires_additional_tools
+def test_item_of_additional_tools_has_an_id(client):
+    response = client.responses.create(**INPUT_REQUEST | {"input": [additional_tools({"type": "web_search"})]})
+    (item,) = client.responses.input_items.list(response.id)
+    assert item.id.startswith("at_")
+
+
+@requires_namespaces
+def test_tools_of_a_response_end_with_custom_tools_searches_and_namespaces(client):
+    namespace = {"type": "namespace", "name": "crm", "description": "?", "tools": [RESPONSES_TOOL]}
+    tools = [
+        {"type": "programmatic_tool_calling"},
+        namespace,
+        {"type": "tool_search"},
+        {"type": "custom", "name": "shout"},
+        *DEFERRED_TOOLS[:2],
+        {"type": "web_search"},
+    ]
+    if "programmatic_tool_calling" not in union_members("responses.Tool"):
+        tools.pop(0)
+    response = client.responses.create(**INPUT_REQUEST, tools=tools)
+    assert [tool["type"] for tool in response.to_dict()["tools"]] == [
+        *[tool["type"] for tool in tools[:-6]],
+        "function",
+        "function",
+        "web_search",
+        "custom",
+        "tool_search",
+        "namespace",
+    ]
+
+
+def test_set_tools_of_a_response_keep_their_order(openai_mock, client):
+    tools = [{"type": "custom", "name": "shout"}, {"type": "web_search"}]
+    openai_mock.responses.create.response = {"tools": tools}
+    response = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL])
+    assert [tool.type for tool in response.tools] == ["custom", "web_search"]
+
+
+CALLED_FUNCTION = {"type": "function", "name": "f", "parameters": {}}
+CRM_NAMESPACE = {"type": "namespace", "name": "crm", "description": "?", "tools": [CALLED_FUNCTION]}
+
+
+@requires_namespaces
+@pytest.mark.parametrize(
+    "tools, namespace",
+    [
+        (None, None),
+        ([CALLED_FUNCTION], None),
+        ([CRM_NAMESPACE], "crm"),
+        ([CALLED_FUNCTION, CRM_NAMESPACE], None),
+        (DEFERRED_TOOLS, "f"),
+        ([*DEFERRED_TOOLS, CRM_NAMESPACE], "crm"),
+        ([*DEFERRED_TOOLS[:2], CLIENT_TOOL_SEARCH], None),
+    ],
+    ids=[
+        "no tools",
+        "function",
+        "function in a namespace",
+        "function also in a namespace",
+        "deferred function",
+        "deferred function also in a namespace",
+        "deferred function that the client finds",
+    ],
+)
+def test_function_call_has_the_namespace_of_the_function(openai_mock, client, tools, namespace):
+    openai_mock.responses.create.response = tool_call("f")
+    response = client.responses.create(**INPUT_REQUEST, tools=tools)
+    assert response.to_dict()["output"][0].get("namespace") == namespace
+
+
+@requires_namespaces
+def test_custom_tool_call_has_the_namespace_of_the_tool(openai_mock, client):
+    tools = [CRM_NAMESPACE | {"tools": [{"type": "custom", "name": "shout"}]}]
+    openai_mock.responses.create.response = {"output": [{"type": "custom_tool_call", "name": "shout"}]}
+    response = client.responses.create(**INPUT_REQUEST, tools=tools)
+    assert response.output[0].namespace == "crm"
+
+
+@requires_namespaces
+def test_set_namespace_of_a_function_call_is_kept(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [{"type": "function_call", "name": "f", "namespace": "mine"}]}
+    response = client.responses.create(**INPUT_REQUEST, tools=[CRM_NAMESPACE])
+    assert response.output[0].namespace == "mine"
+
+
+@requires("tool_search_call", "tool_search_output")
+@pytest.mark.parametrize("search", [DEFERRED_TOOLS[2], CLIENT_TOOL_SEARCH], ids=["service", "client"])
+def test_tool_search_begins_in_progress_without_arguments(openai_mock, search):
+    tools = [*DEFERRED_TOOLS[:2], search]
+    openai_mock.responses.create.response = {"output": [{"type": "tool_search_call"}, {"type": "tool_search_output"}]}
+    events = post_stream("/responses", INPUT_REQUEST | {"tools": tools})
+    items = [(data["type"], data["item"]) for _, data in events if "item" in data]
+    assert [(event_type, item["type"], item["status"]) for event_type, item in items] == [
+        ("response.output_item.added", "tool_search_call", "in_progress"),
+        ("response.output_item.done", "tool_search_call", "completed"),
+        ("response.output_item.added", "tool_search_output", "in_progress"),
+        ("response.output_item.done", "tool_search_output", "completed"),
+    ]
+    assert items[0][1]["arguments"] == {}
+    assert items[1][1]["arguments"] != {}
+    assert items[2][1]["tools"] == items[3][1]["tools"]
+
+
 requires_programs = pytest.mark.skipif(
     "program" not in union_members("responses.ResponseOutputItem"), reason="this SDK has no programs"
 )
@@ -17915,6 +18111,7 @@ def test_item_type_rows_name_the_sdk_models(union, model_prefix):
 
 
 ID_PREFIXES = {
+    "additional_tools": "at_",
     "apply_patch_call": "apc_",
     "apply_patch_call_output": "apco_",
     "code_interpreter_call": "ci_",
