@@ -3795,7 +3795,7 @@ def _strict_schema_errors(schema: Any, self_references: Sequence[str], *context:
     is_object = properties or schema_type == "object" or (isinstance(schema_type, list) and "object" in schema_type)
     if is_object and schema.get("additionalProperties") is not False:
         yield f"In context={context}, 'additionalProperties' is required to be supplied and to be false."
-    # the service accepts optional properties in the nodes of a tree; without recursion it rejects them, in arrays too
+    # the service was seen to accept optional properties of tree nodes; without recursion it rejects them, in arrays too
     is_tree_node = any(_refers_to(subschema, self_references) for subschema in properties.values())
     for name in properties:
         if is_tree_node or (isinstance(required, list) and name in required):
@@ -6754,10 +6754,7 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
 
 def _list_tools(call: _Call) -> _JSON:
     """Return the `tools` of a response: those of the request and the loaded ones, in the order of the service."""
-    tools = _only_dicts(call.body.get("tools"))
-    for tool in _loaded_tools(call):
-        if tool not in tools:
-            tools.append(tool)
+    tools = _only_dicts(call.body.get("tools")) + _loaded_tools(call)
     if not tools:
         return {}
     return {"tools": sorted(tools, key=_position_in_list)}
@@ -6765,28 +6762,40 @@ def _list_tools(call: _Call) -> _JSON:
 
 def _position_in_list(tool: Mapping[str, Any]) -> int:
     """Return the sort key of a tool in the `tools` of a response. Tools with the same key keep their order."""
-    tool_type = tool.get("type")
-    return _LAST_TOOL_TYPES.index(tool_type) if tool_type in _LAST_TOOL_TYPES else -1
+    return _TOOL_TYPE_POSITIONS.get(str(tool.get("type")), 0)
 
 
-# The types of the tools that are listed after all others in a response, in this order.
-_LAST_TOOL_TYPES = ("custom", "tool_search", "namespace")
+# The sort keys of the types of tools that a response lists after all others.
+_TOOL_TYPE_POSITIONS = {
+    "custom": 1,
+    "tool_search": 2,
+    "namespace": 3,
+}
 
 
 def _loaded_tools(call: _Call) -> list[_JSON]:
-    """Return the tools that items of the conversation load: results of the service's searches, and additional tools."""
-    tools: list[_JSON] = []
-    for item in _conversation_items(call):
-        item_type = item.get("type")
-        item_tools = _only_dicts(item.get("tools"))
-        if item_type == "tool_search_output" and item.get("execution") == "server":
-            tools += [_in_namespace(tool) for tool in item_tools]
-        elif item_type == "additional_tools":
-            if re.match(_NEWEST_MODELS, str(call.body.get("model"))):
-                tools += item_tools
-            else:
-                tools += [_in_namespace(tool) for tool in item_tools]
-    return tools
+    """Return the tools that items of the conversation load and that the request doesn't have itself, each once."""
+    requested = _only_dicts(call.body.get("tools"))
+    loaded: list[_JSON] = []
+    prior_items = _prior_items(call.store, call.body.get("previous_response_id"), _conversation_id(call))
+    input_items = _to_items(call.body.get("input"))  # not `call.input_items`: the output gets its ids before the input
+    for item in (*prior_items, *input_items):
+        for tool in _tools_of_item(item, str(call.body.get("model"))):
+            if not any(_is_chosen(tool, known_tool) for known_tool in (*requested, *loaded)):
+                loaded.append(tool)
+    return loaded
+
+
+def _tools_of_item(item: Mapping[str, Any], model: str) -> list[_JSON]:
+    """Return the tools that an item loads: those that a search by the service found, or additional tools."""
+    tools = _only_dicts(item.get("tools"))
+    is_found = item.get("type") == "tool_search_output" and item.get("execution") == "server"
+    is_additional = item.get("type") == "additional_tools"
+    if is_additional and re.match(_NEWEST_MODELS, model):
+        return tools
+    if is_found or is_additional:
+        return [_in_namespace(tool) for tool in tools]
+    return []
 
 
 def _in_namespace(tool: _JSON) -> _JSON:
@@ -9141,7 +9150,7 @@ def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event
     base = {key: value for key, value in chat.items() if key not in keys_not_in_each_chunk}
     base["object"] = "chat.completion.chunk"
     if with_usage:
-        base["usage"] = None  # in all chunks but the last
+        base["usage"] = None  # in all chunks but the one with the usage
 
     if _PROMPT_FILTER_KEY in chat:  # Azure sends the results for the prompt in a chunk before the answer
         empty = {"id": "", "object": "", "created": 0, "model": "", "choices": []}

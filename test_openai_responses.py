@@ -10648,6 +10648,10 @@ requires_additional_tools = pytest.mark.skipif(
 )
 
 
+CALLED_FUNCTION = {"type": "function", "name": "f", "parameters": {}}
+CRM_NAMESPACE = {"type": "namespace", "name": "crm", "description": "?", "tools": [CALLED_FUNCTION]}
+
+
 def names_of_tools(response):
     """Return the type and name of each tool of a response, and for a namespace the names of its tools."""
     listed = []
@@ -10697,6 +10701,16 @@ def test_function_found_twice_is_listed_once(openai_mock, client):
     fourth = client.responses.create(model="gpt-5.4", input="Hi", tools=DEFERRED_TOOLS, previous_response_id=third.id)
     assert [tool.name for tool in third.output[0].tools] == ["f"]
     assert names_of_tools(fourth) == names_of_tools(second)
+
+
+@requires_namespaces
+def test_namespace_found_by_the_service_is_listed_once_and_found_again(openai_mock, client):
+    tools = [CRM_NAMESPACE, {"type": "tool_search"}]
+    _, second = search_and_call_again(openai_mock, client, tools)
+    openai_mock.responses.create.response = {"output": [{"type": "tool_search_output"}]}
+    third = client.responses.create(model="gpt-5.4", input=[], tools=tools, previous_response_id=second.id)
+    assert names_of_tools(second) == [("tool_search", None), ("namespace", "crm", "f")]
+    assert [tool.name for tool in third.output[0].tools] == ["crm"]
 
 
 @requires_namespaces
@@ -10768,10 +10782,6 @@ def test_set_tools_of_a_response_keep_their_order(openai_mock, client):
     openai_mock.responses.create.response = {"tools": tools}
     response = client.responses.create(**INPUT_REQUEST, tools=[RESPONSES_TOOL])
     assert [tool.type for tool in response.tools] == ["custom", "web_search"]
-
-
-CALLED_FUNCTION = {"type": "function", "name": "f", "parameters": {}}
-CRM_NAMESPACE = {"type": "namespace", "name": "crm", "description": "?", "tools": [CALLED_FUNCTION]}
 
 
 @requires_namespaces
