@@ -9159,10 +9159,10 @@ def _chat_events(call: _Call, chat: _JSON, chunk: int | None) -> Iterator[_Event
         for delta, fields in _chat_deltas(choice, chunk):
             chunk_choice = {"index": choice["index"], "delta": delta, "finish_reason": None} | fields
             yield None, base | {"choices": [chunk_choice]}
+    if chat.get("moderation"):  # before the usage, because the SDK takes the usage from the last chunk
+        yield None, base | {"choices": [], "moderation": chat["moderation"]}
     if with_usage and chat.get("usage"):
         yield None, base | {"choices": [], "usage": chat["usage"]}
-    if chat.get("moderation"):
-        yield None, base | {"choices": [], "moderation": chat["moderation"]}
     yield None, "[DONE]"
 
 

@@ -14600,15 +14600,42 @@ def test_set_moderation_error_is_kept(openai_mock, client):
     assert response.to_dict()["moderation"] == {"input": SIDE_RESULT, "output": failure}
 
 
-@pytest.mark.parametrize("stream_options", [{}, {"stream_options": {"include_usage": True}}], ids=["plain", "usage"])
-def test_only_the_last_chat_chunk_has_the_moderation(openai_mock, stream_options):
-    body = CHAT_REQUEST | {"moderation": MODERATION, **stream_options}
-    *chunks, (_, last), _ = post_stream("/chat/completions", body)
+def test_last_chat_chunk_has_the_moderation(openai_mock):
+    *chunks, (_, last), _ = post_stream("/chat/completions", CHAT_REQUEST | {"moderation": MODERATION})
     valid(ChatCompletionChunk, last)
     assert last["choices"] == []
     assert last["moderation"] == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
-    assert last.get("usage") is None
     assert not any("moderation" in data for _, data in chunks)
+
+
+def test_chat_chunk_with_the_moderation_precedes_that_with_the_usage(openai_mock):
+    body = CHAT_REQUEST | {"moderation": MODERATION, "stream_options": {"include_usage": True}}
+    *_, (_, moderated), (_, last), _ = post_stream("/chat/completions", body)
+    assert moderated["moderation"] == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
+    assert moderated["usage"] is None
+    assert "moderation" not in last
+    assert last["usage"]["total_tokens"] > 0
+
+
+async def stream_moderated_chat(client):
+    """Return the completion that the SDK collects from a stream with moderation and usage."""
+    options = {"moderation": MODERATION, "stream_options": {"include_usage": True}}
+    async with enter(client.chat.completions.stream(**CHAT_REQUEST, **options)) as stream:
+        await collect(stream)
+        return await awaited(stream.get_final_completion())
+
+
+async def test_sdk_collects_the_usage_of_a_moderated_stream(either_client):
+    completion = await stream_moderated_chat(either_client)
+    assert completion.usage.total_tokens > 0
+
+
+@pytest.mark.skipif(
+    not hasattr(openai.lib.streaming.chat._completions, "Moderation"), reason="this SDK doesn't collect moderation"
+)
+async def test_sdk_collects_the_moderation_of_a_stream(either_client):
+    completion = await stream_moderated_chat(either_client)
+    assert completion.moderation.to_dict() == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
 
 
 def test_stream_of_a_moderated_response_has_no_results_before_its_end(openai_mock):
