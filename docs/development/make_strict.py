@@ -69,7 +69,7 @@ callable of the test gives it.
 | parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
 | ids of items with the prefix of their type; content by role; one source of an image or a file | no | no | yes |
 | a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
-| schemas with `strict: true` that leave something open, except in recursive definitions, or have `oneOf` and the like | no | no | yes |
+| `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
 | endpoints that [were shut down](#endpoints-that-were-shut-down) | no | no | yes |
 | answers of the test against the schema and the tools of the request | no | no | yes |
 | a request that [no rule](scripting.md#rules) takes, if there are rules | no | no | yes |
