@@ -795,7 +795,13 @@ def test_id_prefixes_of_models():
         "mcpl_": {"McpListTools", "McpListToolsTool"},
         "mcpr_": {"McpApprovalRequest"},
         "modr-": {"ModerationCreateResponse"},
-        "msg_": {"ResponseOutputMessage", "ResponseInputMessageItem", "ResponseOutputText", "Message"},
+        "msg_": {
+            "ResponseOutputMessage",
+            "ResponseInputMessageItem",
+            "ResponseOutputText",
+            "AnnotationFileCitation",
+            "Message",
+        },
         "outputitem_": {"OutputItemListResponse", "OutputItemRetrieveResponse"},
         "part_": {"UploadPart"},
         "proj_": {"Project"},
@@ -27186,6 +27192,12 @@ def test_line_of_the_tasks_page_sets_an_exception(openai_mock, client, wish, exc
     with pytest.raises(exception, match=message) as raised:
         client.with_options(max_retries=0).responses.create(**TASK_REQUEST)
     assert type(raised.value) is exception
+
+
+def test_line_of_the_tasks_page_flags_what_the_model_says(openai_mock, client):
+    run_task(TASKS["flag what the model says, for a request with `moderation`"], openai_mock)
+    response = client.responses.create(**TASK_REQUEST, extra_body={"moderation": {"model": "omni-moderation-latest"}})
+    assert response.moderation.output.flagged
 
 
 def test_line_of_the_tasks_page_is_too_late_for_a_client(openai_mock, client):
