@@ -1382,7 +1382,8 @@ class _MergeMode(NamedTuple):
     """Settings of `_merge`, which depend on where a value comes from."""
 
     fills_optional_fields: bool  # add the defaults of all missing fields, instead of only required and null ones
-    unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
+    # "check" keeps a key unless it looks like a misspelt field
+    unknown_keys: typing.Literal["check", "keep", "drop", "reject"]
     skips_nulls: bool  # use the default instead of a null or of a value in `_NOT_ECHOED`
     converts_scalars: bool  # convert strings to numbers if the type is a number
     accepts_new_values: bool  # accept nulls, literals and dicts that the SDK's types don't have
@@ -1493,6 +1494,8 @@ def _merge_into(
         elif mode.unknown_keys != "drop":
             if mode.unknown_keys == "check":
                 _check_spelling(key, fields, place)
+            elif mode.unknown_keys == "reject":
+                raise ValueError(f"{place} has no field {key!r}")
             merged[key] = _to_json(item, f"{place}.{key}")
     return merged | _implied_fields(model, merged, explicit)
 
@@ -1521,12 +1524,19 @@ class _MisspeltKeyError(ValueError):
 def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
     """Raise `_MisspeltKeyError` for a key that is almost the name of a field."""
     matches = difflib.get_close_matches(key, fields, 1, 0.85)
+    if not matches:
+        matches = [field for field in fields if sorted(field) == sorted(key)]  # swapped letters, as in `tpye`
     if matches:
         raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {matches[0]!r}?")
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
-    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position."""
+    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position.
+
+    Raises `ValueError` as `_merge` does, and for an item without a field of a member if the items are a union.
+    """
+    if mode.unknown_keys == "check" and isinstance(value, Mapping):
+        _check_has_known_key(tp, value, f"{place}[{position}]")
     merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
@@ -1624,6 +1634,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     members = _without_none(members)
     if len(members) == 1:
         return _merge(members[0], value, place, mode)
+    if mode.unknown_keys == "check" and isinstance(value, Mapping):
+        _check_spelling_in_union(members, value, place)
     errors = []
     for member in _select_members(members, value):
         try:
@@ -1632,12 +1644,70 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
             raise
         except ValueError as error:
             errors.append(error)
+        if mode.unknown_keys == "check":  # another member must not accept as an extra key what this one rejects
+            mode = mode._replace(unknown_keys="reject")
     if isinstance(value, Mapping):
         if mode.accepts_new_values:
             return _to_json(value, place)
         if errors:
             raise errors[0]
+        _check_literals(members, value, place)
     raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}")
+
+
+def _check_literals(members: tuple[Any, ...], value: Mapping[str, Any], place: str) -> None:
+    """Raise `ValueError` for a discriminating field, such as `type`, with a value that no model of a union has.
+
+    The message suggests the closest value, or lists all values if none is close.
+    """
+    models, _ = _models_and_untyped(members)
+    for name, item in value.items():
+        accepted: dict[Any, None] = {}
+        for model in models:
+            accepted.update(dict.fromkeys(model.literals.get(name, ())))
+        if not accepted or item in tuple(accepted):
+            continue
+        matches = difflib.get_close_matches(item, accepted, 1, 0.5) if isinstance(item, str) else []
+        if matches:
+            raise ValueError(f"{place}.{name} is {_safe_repr(item)}; did you mean {matches[0]!r}?")
+        raise ValueError(f"{place}.{name} is {_safe_repr(item)}; expected {' or '.join(map(repr, accepted))}")
+
+
+def _check_spelling_in_union(members: tuple[Any, ...], value: Mapping[str, Any], place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key that no possible member of a union has, but that is almost a field of one.
+
+    Without this check, such a key would not count, and the other keys might select another member.
+    """
+    _check_keys(value, place)
+    models, _ = _models_and_untyped(members)
+    fields: set[str] = set()
+    for model in models:
+        if _literals_match(model.literals, value):
+            fields.update(model.keys)
+    for key in value:
+        if key not in fields:
+            _check_spelling(key, sorted(fields), place)
+
+
+def _check_has_known_key(tp: Any, value: Mapping[str, Any], place: str) -> None:
+    """Raise `ValueError` for a dict whose keys don't show which of a union's models it is.
+
+    An empty dict is the first model. Any other type than a union of models is not checked.
+    """
+    members = _without_none(_union_members(tp))
+    if not value or len(members) == 1:
+        return
+    models, untyped = _models_and_untyped(members)
+    if untyped or any(value.keys() & model.keys for model in models):
+        return
+    _check_keys(value, place)
+    _check_spelling_in_union(members, value, place)
+    hint = ""
+    if len(value) == 1:
+        path = _find_field_path(_unwrap_type(models[0].member)[0], next(iter(value)))
+        if path:
+            hint = f"; set {path} instead"
+    raise ValueError(f"{place} is {_safe_repr(value)}, which has no known field{hint}")
 
 
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:

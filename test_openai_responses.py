@@ -3749,6 +3749,66 @@ def nested_lists(depth):
             "[0] has no field 'txt'; did you mean 'text'?",
         ),
         ("responses.create", {"output": [{"content": [], "staus": "x"}]}, "no field 'staus'; did you mean 'status'?"),
+        (
+            "responses.create",
+            {"output": [{"contnet": [{"text": "hi"}]}]},
+            ".output[0] has no field 'contnet'; did you mean 'content'?",
+        ),
+        (
+            "responses.create",
+            {"output": [{"type": "message", "content": [{"text": "hi", "anotations": []}]}]},
+            ".content[0] has no field 'anotations'; did you mean 'annotations'?",
+        ),
+        (
+            "responses.create",
+            {"output": [{"content": [{"text": "hi"}], "rol": "assistant"}]},
+            ".output[0] has no field 'rol'; did you mean 'role'?",
+        ),
+        (
+            CHAT_CREATE,
+            {"choices": [{"message": {"tool_calls": [{"fuction": {"name": "f"}}]}}]},
+            ".tool_calls[0] has no field 'fuction'; did you mean 'function'?",
+        ),
+        # fields of items other than the first type of the union
+        (
+            "responses.create",
+            {"output": [{"resul": "aGk="}]},
+            ".output[0] has no field 'resul'; did you mean 'result'?",
+        ),
+        ("responses.create", {"output": [{"content": [], "qureies": []}]}, "'qureies'; did you mean 'queries'?"),
+        # swapped letters of a short name
+        ("responses.create", {"output": [{"tpye": "message"}]}, ".output[0] has no field 'tpye'; did you mean 'type'?"),
+        (CHAT_CREATE, {"usgae": {}, "model": "m"}, ".response has no field 'usgae'; did you mean 'usage'?"),
+        # no known key
+        (
+            "responses.create",
+            {"output": [{"text": "hi"}]},
+            ".output[0] is {'text': 'hi'}, which has no known field; set content[0].text instead",
+        ),
+        ("responses.create", {"output": [{"xyzzy": 1}]}, ".output[0] is {'xyzzy': 1}, which has no known field"),
+        # the items of reasoning have a `content` too, whose texts have no annotations
+        (
+            "responses.create",
+            {"output": [{"content": [{"text": "hi", "annotations": "x"}]}]},
+            ".content[0].annotations is 'x'; expected list of",
+        ),
+        # values of fields that discriminate the members of a union
+        (
+            "responses.create",
+            {"output": [{"type": "web_search"}]},
+            ".output[0].type is 'web_search'; did you mean 'web_search_call'?",
+        ),
+        ("responses.create", {"output": [{"type": "mcp"}]}, ".output[0].type is 'mcp'; did you mean 'mcp_call'?"),
+        (
+            "responses.create",
+            {"output": [{"content": [{"type": "text", "text": "hi"}]}]},
+            ".content[0].type is 'text'; did you mean 'output_text'?",
+        ),
+        (
+            "responses.create",
+            {"output": [{"content": [{"type": 5}]}]},
+            ".content[0].type is 5; expected 'output_text' or 'refusal'",
+        ),
         ("files.create", {"file_name": "x"}, ".response has no field 'file_name'; did you mean 'filename'?"),
         ("files.list", {"data": [{"purposes": "batch"}]}, ".data[0] has no field 'purposes'; did you mean 'purpose'?"),
         (CHAT_CREATE, {"choices": "x"}, "response.choices is 'x'; expected list of"),
