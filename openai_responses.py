@@ -91,7 +91,7 @@ import time
 import types
 import typing
 import unittest.mock
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote
@@ -1493,6 +1493,7 @@ def _merge_into(
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
         elif mode.unknown_keys != "drop":
             if mode.unknown_keys == "check":
+                _check_sibling_output(model, key, place)
                 _check_spelling(key, fields, place)
             elif mode.unknown_keys == "reject":
                 raise ValueError(f"{place} has no field {key!r}")
@@ -1521,8 +1522,41 @@ class _MisspeltKeyError(ValueError):
     """An error about a key that is almost the name of a field."""
 
 
-def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
-    """Raise `_MisspeltKeyError` for a key that is almost the name of a field."""
+# The names that chat completions and responses have for the same field of an answer.
+_SIBLING_FIELDS = {
+    "completion_tokens": "output_tokens",
+    "completion_tokens_details": "output_tokens_details",
+    "created": "created_at",
+    "created_at": "created",
+    "input_tokens": "prompt_tokens",
+    "input_tokens_details": "prompt_tokens_details",
+    "output_tokens": "completion_tokens",
+    "output_tokens_details": "completion_tokens_details",
+    "prompt_tokens": "input_tokens",
+    "prompt_tokens_details": "input_tokens_details",
+}
+
+
+# Fields for the output of a model that belong to another API, by model.
+_SIBLING_OUTPUT_FIELDS = {
+    "ChatCompletion": ("output", "output_text"),
+    "Response": ("choices", "output_text"),
+}
+
+
+def _check_sibling_output(model: Any, key: str, place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key in which another API, or a property of the SDK, has the output of the model."""
+    if key in _lookup_model(_SIBLING_OUTPUT_FIELDS, model, ()):
+        raise _MisspeltKeyError(
+            f'{place} has no field {key!r}; for an answer with a text, set the text itself: {place} = "Hi"'
+        )
+
+
+def _check_spelling(key: str, fields: Collection[str], place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key that is almost the name of a field, or its name in the sibling API."""
+    sibling = _SIBLING_FIELDS.get(key)
+    if sibling in fields:
+        raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {sibling!r}?")
     matches = difflib.get_close_matches(key, fields, 1, 0.85)
     if not matches:
         matches = [field for field in fields if sorted(field) == sorted(key)]  # swapped letters, as in `tpye`
@@ -14118,6 +14152,12 @@ async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script 
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
         resolved = value if isinstance(value, _Script) else _prepare(call.row, value)
+        if resolved.step_count is not None:
+            raise TypeError(
+                f"{call.row.name}.response returned the list {_safe_repr(value)}, but a call has one answer; for one "
+                "answer after the other, set the list itself as .response; for one answer of several parts, return "
+                "reply(...)"
+            )
         if resolved is not _NOT_SET and resolved.pace == _NO_DELAY:
             resolved = dataclasses.replace(resolved, pace=script.pace)
         script = resolved
@@ -14324,7 +14364,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
     hint = ""
     if all(field_paths):
         hint += f"; set {', '.join(field_paths)} instead"
-    if row.model in _TURN_CONVERTERS:
+    elif row.model in _TURN_CONVERTERS:
         hint += "; to make the model output it as JSON, set as_json(...)"
     raise ValueError(
         f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
@@ -14472,6 +14512,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             f"{row.name}.response: {value!r} must take the request as its first parameter; "
             f"it may also take {', '.join(_CALLABLE_PARAMS)} by name"
         )
+    _check_callable_params(row, value, list(parameters.values())[1:])
 
     def resolve(call: _Call) -> Any:
         arguments = {
@@ -14492,6 +14533,22 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         return _await_callable(result, call.request, row) if inspect.isawaitable(result) else result
 
     return _Script(resolve=resolve)
+
+
+def _check_callable_params(row: _Row, function: Callable[..., Any], params: Sequence[inspect.Parameter]) -> None:
+    """Raise `TypeError` if a function requires an argument that it is not called with.
+
+    params: the parameters after the request.
+    """
+    accepted_names = (*_CALLABLE_PARAMS, *_path_params(row.path))
+    for param in params:
+        is_optional = param.default is not param.empty or param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)
+        if not is_optional and param.name not in accepted_names:
+            raise TypeError(
+                f"{row.name}.response: {function!r} has the parameter {param.name!r}."
+                f"{_did_you_mean(param.name, accepted_names)} "
+                f"After the request it may take {', '.join(accepted_names)} by name"
+            )
 
 
 async def _await_callable(awaitable: Any, request: httpx.Request, row: _Row) -> Any:
@@ -17938,7 +17995,7 @@ class _NoNewAttributes:
         if name.startswith("_") or hasattr(type(self), name):
             super().__setattr__(name, value)
             return
-        attributes = [attribute for attribute in dir(type(self)) if not attribute.startswith("_")]
+        attributes = [attribute for attribute in dir(self) if not attribute.startswith("_")]
         raise AttributeError(
             f"{self!r} has no attribute {name!r} to set."
             f"{_did_you_mean(name, attributes)} Available: {', '.join(attributes)}"
@@ -17961,7 +18018,7 @@ class Scripted(_NoNewAttributes):
         """The response to answer with, as you set it, or None. `del` restores the default.
 
             create.response = "Hello!"  # the model's text
-            create.response = {"usage": {"prompt_tokens": 7}}  # some fields of the response
+            create.response = {"model": "gpt-6-sol"}  # some fields of the response
             create.response = [error(429), "Here I am."]  # one response for each HTTP attempt
             create.response = lambda request: f"{len(request.content)} bytes"  # computed for each request
             del create.response
@@ -18308,6 +18365,14 @@ class Namespace(_NoNewAttributes):
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name in _names_below(self._path):
             raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
+        if name == "response":
+            endpoints = _endpoint_names(f"{self._path}.")
+            create = f"{self._path}.create"
+            example = create if create in endpoints else endpoints[0]
+            raise AttributeError(
+                f"openai_mock.{self._path} is a group of endpoints; set the response of one of them: "
+                f"openai_mock.{example}.response = {_short_repr(value)}"
+            )
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
@@ -18476,13 +18541,33 @@ def _has_tool_results(call: _Call) -> bool:
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
+# The names that chat completions and responses have for the same parameter.
+_SIBLING_PARAMS = {
+    "input": "messages",
+    "max_completion_tokens": "max_output_tokens",
+    "max_output_tokens": "max_completion_tokens",
+    "max_tokens": "max_output_tokens",
+    "messages": "input",
+    "reasoning": "reasoning_effort",
+    "reasoning_effort": "reasoning",
+    "response_format": "text",
+    "text": "response_format",
+}
+
+
 def _check_param_spelling(prefix: str, row: _Row, names: Iterable[str]) -> None:
-    """Raise `TypeError` for a name that looks like a misspelled parameter of the endpoint; `prefix` begins the message."""
+    """Raise `TypeError` for a misspelled parameter of the endpoint, or its name in the sibling API.
+
+    prefix: the beginning of the message.
+    """
     if not names:
         return
     param_names = {"tool_result", *_param_names(row.name), *_path_params(row.path)}
     for name in set(names) - param_names:
         suggestion = _did_you_mean(name, param_names, 0.75)
+        sibling = _SIBLING_PARAMS.get(name)
+        if sibling in param_names:
+            suggestion = f" Closest: {sibling!r}."
         if suggestion:
             raise TypeError(f"{prefix}this endpoint has no parameter {name!r}.{suggestion}")
 

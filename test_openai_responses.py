@@ -3779,6 +3779,34 @@ def nested_lists(depth):
         # swapped letters of a short name
         ("responses.create", {"output": [{"tpye": "message"}]}, ".output[0] has no field 'tpye'; did you mean 'type'?"),
         (CHAT_CREATE, {"usgae": {}, "model": "m"}, ".response has no field 'usgae'; did you mean 'usage'?"),
+        # fields of another API
+        (
+            "responses.create",
+            {"usage": {"prompt_tokens": 7}},
+            ".usage has no field 'prompt_tokens'; did you mean 'input_tokens'?",
+        ),
+        (
+            CHAT_CREATE,
+            {"usage": {"output_tokens": 7}},
+            ".usage has no field 'output_tokens'; did you mean 'completion_tokens'?",
+        ),
+        (
+            "beta.threads.runs.create",
+            {"usage": {"input_tokens": 7}},
+            ".usage has no field 'input_tokens'; did you mean 'prompt_tokens'?",
+        ),
+        (
+            "responses.create",
+            {"created": 7, "model": "m"},
+            ".response has no field 'created'; did you mean 'created_at'?",
+        ),
+        ("responses.create", {"output_text": "hi"}, 'set the text itself: responses.create.response = "Hi"'),
+        (
+            "responses.create",
+            {"choices": [], "model": "m"},
+            ".response has no field 'choices'; for an answer with a text",
+        ),
+        (CHAT_CREATE, {"output": [], "model": "m"}, ".response has no field 'output'; for an answer with a text"),
         # no known key
         (
             "responses.create",
@@ -19134,6 +19162,11 @@ def test_callables_get_body_and_tools_by_name(create):
     assert complete("Hi", tools=[CHAT_TOOL]) == "m: get_weather"
 
 
+def test_callables_may_have_optional_parameters_of_their_own(create):
+    create.response = lambda request, greeting="Hello", *rest: greeting
+    assert complete("Hi") == "Hello"
+
+
 def test_callables_get_an_empty_list_if_the_request_has_no_tools(create):
     create.response = lambda request, tools: f"{tools}"
     assert complete("Hi") == "[]"
@@ -19200,10 +19233,11 @@ def test_callables_get_the_input_or_prompt_as_a_conversation(openai_mock, name, 
         (lambda request: object(), TypeError, r"chat\.completions\.create\.response cannot be <object"),
         (lambda request: None, TypeError, "cannot be None"),
         (lambda request: {"choises": []}, ValueError, "choises"),
-        (lambda request, file_id: "x", TypeError, "file_id"),
         (lambda request: async_value(5), TypeError, "cannot be 5"),
+        (lambda request: ["one", "two"], TypeError, r"returned the list \['one', 'two'\], but a call has one answer"),
+        (lambda request: async_value([tool_call("f")]), TypeError, r"of several parts, return reply\(\.\.\.\)"),
     ],
-    ids=["raises", "object", "None", "misspelled field", "unknown parameter", "awaitable of an int"],
+    ids=["raises", "object", "None", "misspelled field", "awaitable of an int", "list", "awaitable of a list"],
 )
 def test_mistakes_in_callables_raise_without_retries(openai_mock, create, response, mistake, message, client_kind):
     create.response = response
@@ -19252,12 +19286,29 @@ def test_ends_of_iterators_are_rejected_as_a_response(create, exception):
     [
         (dict, "cannot be <class 'dict'>, whose parameters are unknown; set a function"),
         (lambda **kwargs: "x", "must take the request as its first parameter"),
+        (
+            lambda request, bdy: "x",
+            "has the parameter 'bdy'. Closest: 'body'. After the request it may take body, conve",
+        ),
+        (
+            lambda request, *, file_id: "x",
+            "has the parameter 'file_id'. After the request it may take body, conversation",
+        ),
         (openai.APIError, "cannot be the class APIError, which needs arguments; set an instance of it"),
         (UnicodeDecodeError, "cannot be the class UnicodeDecodeError, which needs arguments"),
         (10**5000, "cannot be <int without a repr>; it takes a dict"),
         (nested_lists(5000), r"response[0] is the list <list without a repr>; a step is one answer"),
     ],
-    ids=["class", "no positional parameter", "APIError", "UnicodeDecodeError", "huge number", "nested lists"],
+    ids=[
+        "class",
+        "no positional parameter",
+        "misspelt parameter",
+        "path parameter of another endpoint",
+        "APIError",
+        "UnicodeDecodeError",
+        "huge number",
+        "nested lists",
+    ],
 )
 def test_values_that_no_call_can_use_are_rejected_on_assignment(create, response, message):
     with pytest.raises(TypeError, match=re.escape(message)):
@@ -23380,10 +23431,22 @@ def test_equal_conditions_replace_the_response_of_a_rule(create):
         (CHAT_CREATE, None, {}, r"when\(\) needs a condition"),
         (CHAT_CREATE, 5, {}, r"when\(5\): expected a str"),
         (CHAT_CREATE, None, {"mesages": []}, r"no parameter 'mesages'.*messages"),
+        (CHAT_CREATE, None, {"input": "Hi"}, r"no parameter 'input'\. Closest: 'messages'"),
+        ("responses.create", None, {"messages": []}, r"no parameter 'messages'\. Closest: 'input'"),
+        ("responses.create", None, {"max_tokens": 5}, r"no parameter 'max_tokens'\. Closest: 'max_output_tokens'"),
         (CHAT_CREATE, None, {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
         ("files.list", "weather", {}, r"when\('weather'\): this endpoint has no text input to match; use a parameter"),
     ],
-    ids=["no condition", "int", "unknown parameter", "tool_result", "endpoint without text"],
+    ids=[
+        "no condition",
+        "int",
+        "misspelt parameter",
+        "input in a chat",
+        "messages in responses",
+        "token limit of chats in responses",
+        "tool_result",
+        "endpoint without text",
+    ],
 )
 def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, message):
     with pytest.raises(TypeError, match=message):
@@ -23764,6 +23827,19 @@ def test_stream_with_a_fault_but_without_fail_after_raises():
 def test_assignment_to_a_misspelled_attribute_of_an_endpoint_raises(create):
     with pytest.raises(AttributeError, match=r"Closest: 'response'\."):
         create.respnse = 1
+
+
+@pytest.mark.parametrize(
+    "path, example",
+    [
+        ("chat.completions", "openai_mock.chat.completions.create.response = 'x'"),
+        ("beta.threads", "openai_mock.beta.threads.create.response = 'x'"),
+        ("moderations", "openai_mock.moderations.create.response = 'x'"),
+    ],
+)
+def test_response_of_a_group_of_endpoints_raises_with_an_endpoint(openai_mock, path, example):
+    with pytest.raises(AttributeError, match=f"{path} is a group of endpoints; .* one of them: {re.escape(example)}"):
+        lookup(openai_mock, path).response = "x"
 
 
 def test_assignment_to_a_namespace_of_the_mock_raises(openai_mock):
