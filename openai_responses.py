@@ -111,7 +111,8 @@ __version__ = "1.0.0"
 __all__ = [
     "OpenAIMock", "mock",
     # what the model says, and how it arrives
-    "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "error", "timeout", "streamed", "Answer",
+    "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "reply", "error", "timeout", "streamed",
+    "Answer",
     # streams as classes, transports, state, errors
     "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "RequestNotMocked", "webhook",
 ]
@@ -4249,7 +4250,11 @@ class Citation(_CompactReprMixin):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Turn(_CompactReprMixin):
-    """The model's output in one answer, for any API. Add turns with `+` to combine them into one."""
+    """The model's output in one answer, for any API.
+
+    Add turns with `+` to combine them into one. If their order is not that of a turn, or if the other operand is a dict,
+    the sum is a `Reply`.
+    """
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -4259,9 +4264,30 @@ class Turn(_CompactReprMixin):
     citations: tuple[Citation, ...] = ()
     structured: bool = False  # the text is JSON, which becomes the arguments of a call if the request forces one
 
-    def __add__(self, other: Any) -> Turn:
+    def __add__(self, other: Any) -> Any:
         if isinstance(other, str):
             other = Turn(other)
+        if isinstance(other, Turn) and self._precedes(other):
+            return self._combine(other)
+        return _add_parts(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        if isinstance(other, str):
+            return Turn(other) + self
+        return _add_parts(other, self)
+
+    def _precedes(self, other: Turn) -> bool:
+        """Return True if all output of this turn comes before that of another one, in the order of one turn."""
+        return max(self._positions(), default=0) <= min(other._positions(), default=2)
+
+    def _positions(self) -> list[int]:
+        """Return the positions of the kinds of output in the turn: reasoning, then the message, then tool calls."""
+        has_message = self.text is not None or self.refusal is not None
+        kinds = (self.reasoning is not None, has_message, bool(self.tool_calls))
+        return [position for position, is_present in enumerate(kinds) if is_present]
+
+    def _combine(self, other: Turn) -> Turn:
+        """Return one turn with the output of both."""
         offset = len(self.text or "")
         shifted_citations = [
             dataclasses.replace(citation, start=citation.start + offset, end=citation.end + offset)
@@ -4277,8 +4303,37 @@ class Turn(_CompactReprMixin):
             structured=(self.structured or other.structured) and not (self.text and other.text),
         )
 
-    def __radd__(self, other: str) -> Turn:
-        return Turn(other) + self
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reply:
+    """One answer of several parts, in order, with headers. `reply()` documents the parts."""
+
+    parts: tuple[Any, ...]
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __add__(self, other: Any) -> Any:
+        return _add_parts(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _add_parts(other, self)
+
+    def __repr__(self) -> str:
+        arguments = [repr(part) for part in self.parts]
+        if self.headers:
+            arguments.append(f"headers={self.headers!r}")
+        return f"reply({', '.join(arguments)})"
+
+
+def _is_part(value: Any) -> bool:
+    """Return True for a part of an answer: a text, a builder's result, an item or fields as a dict or a model."""
+    return isinstance(value, (str, Turn, Reply, Mapping)) or _is_pydantic_model(type(value))
+
+
+def _add_parts(first: Any, second: Any) -> Any:
+    """Return the sum of two parts, or `NotImplemented` if one of them is not a part, so that Python raises `TypeError`."""
+    if _is_part(first) and _is_part(second):
+        return reply(first, second)
+    return NotImplemented
 
 
 def _tool_call_fields(tool_call: ToolCall) -> _JSON:
@@ -4518,6 +4573,7 @@ class _Script:
     pace: Pace = _NO_DELAY
     resolve: Callable[[_Call], Any] | None = None  # for a response that depends on the call; see `_resolve_script`
     step_count: int | None = None  # the length of a list of responses
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # headers of the answer that the test set
 
     @property
     def sets_state(self) -> bool:
@@ -14094,7 +14150,12 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
             answer = _build_answer(call, script)
-            return (reply or _reply)(call, answer, script.pace)
+            if reply:
+                return reply(call, answer, script.pace)
+            response = _reply(call, answer, script.pace)
+            if script.headers:
+                response.headers.update(script.headers)
+            return response
     except _ServiceError as error:
         return _json_response(call, {"error": error.envelope}, error.status)
 
@@ -14251,10 +14312,15 @@ def _prepare_model(row: _Row, value: Any) -> _Script:
     if type(value).__module__.startswith("openai."):
         fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return _prepare_partial(row, fields)
-    text = value.model_dump_json(by_alias=True)
+    turn = _turn_of_model(value)
     if row.model in _TURN_CONVERTERS:
-        return _prepare_turn(row, Turn(text, structured=True))
-    return _prepare_text(row, text)
+        return _prepare_turn(row, turn)
+    return _prepare_text(row, typing.cast(str, turn.text))
+
+
+def _turn_of_model(value: Any) -> Turn:
+    """Return a turn with the JSON of a pydantic model."""
+    return Turn(value.model_dump_json(by_alias=True), structured=True)
 
 
 # A dict for a list that has none of these fields is an item, and not a page.
@@ -14264,6 +14330,8 @@ _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
+    if _has_output_items(row) and any(isinstance(item, (str, Turn)) for item in _output_of(value)):
+        return _prepare_reply(row, Reply((value,)))
     if row.model == "None" and "object" in value:  # the service sends an object where the SDK reads nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
@@ -14312,6 +14380,119 @@ def _turn_script(row: _Row, turn: Turn) -> _Script:
         return _Script(_merge_templates(row, partial), turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
+
+
+def _prepare_reply(row: _Row, reply: Reply) -> _Script:
+    """Prepare an answer of several parts. Tool calls and JSON are fitted to the tools of the request when the call comes."""
+    output: list[Turn | Mapping[str, Any]] = []
+    fields: _JSON = {}
+    sets_output = False
+    for part in map(_normalized_part, reply.parts):
+        if isinstance(part, Turn) or "type" in part:
+            output.append(part)
+            continue
+        part_fields = dict(part)
+        if _has_output_items(row) and "output" in part:
+            sets_output = True
+            output += [_normalized_part(item) for item in _output_of(part)]
+            if isinstance(part["output"], (list, tuple)):
+                del part_fields["output"]
+        fields = _combine_json(fields, part_fields)
+    if not output and not sets_output:
+        return dataclasses.replace(_prepare_partial(row, fields), headers=reply.headers)
+    unfitted_script = _reply_script(row, output, fields, reply.headers)
+    if not any(isinstance(part, Turn) and (part.tool_calls or part.structured) for part in output):
+        return unfitted_script
+
+    def resolve(call: _Call) -> _Script:
+        fitted_output = []
+        for part in output:
+            fitted_output.append(_fit_turn_to_tools(part, call.body) if isinstance(part, Turn) else part)
+        return unfitted_script if fitted_output == output else _reply_script(row, fitted_output, fields, reply.headers)
+
+    return _Script(resolve=resolve)
+
+
+def _normalized_part(part: Any) -> Any:
+    """Return a part of an answer as a turn or a dict. A value that is not a part stays, for the merge to reject."""
+    if isinstance(part, str):
+        return Turn(part)
+    if not _is_pydantic_model(type(part)):
+        return part
+    if type(part).__module__.startswith("openai."):
+        return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return _turn_of_model(part)
+
+
+@functools.cache
+def _has_output_items(row: _Row) -> bool:
+    """Return True if an endpoint answers with output of a model as a list of items, as responses do."""
+    return row.model in _TURN_CONVERTERS and "output" in _TURN_CONVERTERS[row.model](Turn(""))
+
+
+def _output_of(fields: Mapping[str, Any]) -> Sequence[Any]:
+    """Return the list `output` among the fields of an answer, or an empty list if it is not set or not a list."""
+    output = fields.get("output")
+    return output if isinstance(output, (list, tuple)) else []
+
+
+def _reply_script(
+    row: _Row, output: Sequence[Turn | Mapping[str, Any]], fields: _JSON, headers: Mapping[str, str]
+) -> _Script:
+    """Return the script of an answer of several parts.
+
+    output: the turns and the items, in order.
+    fields: the other fields of the answer, which override those of the turns.
+    Raises `TypeError` for turns or items that the endpoint cannot answer with, and `ValueError` as `_merge_templates` does.
+    """
+    items = [part for part in output if not isinstance(part, Turn)]
+    turns = [part for part in output if isinstance(part, Turn)] or [Turn()]
+    turn = functools.reduce(Turn._combine, turns)
+    if row.model not in _TURN_CONVERTERS:
+        raise TypeError(
+            f"{row.name}.response cannot be {_safe_repr(output[0])}: this call answers without model output"
+        )
+    if items and not _has_output_items(row):
+        raise TypeError(
+            f"{row.name}.response cannot be the item {_safe_repr(items[0])}: this call answers without items"
+        )
+    try:
+        answer = _TURN_CONVERTERS[row.model](turn)
+        if _has_output_items(row):
+            answer["output"] = _items_in_order(row, output)
+    except TypeError as error:
+        raise TypeError(f"{row.name}.response cannot be {error}") from None
+    templates = _merge_templates(row, _combine_json(answer, fields))
+    if items:
+        return _Script(templates, {"output": answer["output"], **fields}, headers=headers)
+    return _Script(templates, fields, turn, headers=headers)
+
+
+def _items_in_order(row: _Row, output: Sequence[Turn | Mapping[str, Any]]) -> list[Any]:
+    """Return the items of turns and items, in order. Adjacent turns share a message if their order allows it."""
+    joined: list[Any] = []
+    for part in output:
+        if joined and isinstance(part, Turn) and isinstance(joined[-1], Turn) and joined[-1]._precedes(part):
+            joined[-1] = joined[-1]._combine(part)
+        else:
+            joined.append(part)
+    items: list[Any] = []
+    for part in joined:
+        items += _TURN_CONVERTERS[row.model](part)["output"] if isinstance(part, Turn) else [part]
+    return items
+
+
+def _combine_json(base: Any, other: Any) -> Any:
+    """Return two JSON values as one. Dicts are combined by key, lists by position; of other values, the second remains."""
+    if isinstance(base, Mapping) and isinstance(other, Mapping):
+        combined = dict(base)
+        for key, value in other.items():
+            combined[key] = _combine_json(base[key], value) if key in base else value
+        return combined
+    if isinstance(base, list) and isinstance(other, (list, tuple)):
+        combined_items = [_combine_json(item, value) for item, value in zip(base, other, strict=False)]
+        return combined_items + base[len(other) :] + list(other[len(base) :])
+    return other
 
 
 def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
@@ -14688,6 +14869,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
     (_is_response, _prepare_response),
     (lambda value: isinstance(value, Turn), _prepare_turn),
+    (lambda value: isinstance(value, Reply), _prepare_reply),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
     (_is_exception, _prepare_exception),
@@ -17479,6 +17661,40 @@ def as_json(value: Any) -> Turn:
     return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
 
 
+def reply(*parts: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return one answer of several parts, in order, with headers of its own.
+
+        create.response = reply("It rains.", {"usage": {"prompt_tokens": 7}})
+        create.response = reply("Hi", headers={"x-ratelimit-remaining-requests": "3"})
+        create.response = tool_call("get_weather", city="Oslo") + {"model": "gpt-6-sol"}  # the same as reply(...)
+
+    parts: a text, the result of a builder such as `tool_call(...)`, an item of a response (a dict with its `type`), or
+        any other dict with fields of the answer. An item or fields may also be a model of the SDK, and any other pydantic
+        model is JSON that the model outputs. Without parts, the answer is the default.
+    headers: headers of the answer, in addition to those that the API sends. A header that is given replaces that of the
+        API.
+    Raises `TypeError` for a part or a header of another type.
+    """
+    flat_parts: list[Any] = []
+    all_headers: dict[str, str] = {}
+    for part in parts:
+        if not _is_part(part):
+            raise TypeError(
+                f"reply(...) cannot have the part {_safe_repr(part)}; a part is a text, a builder such as tool_call(...), "
+                "an item with its type, or a dict with fields of the answer"
+            )
+        if isinstance(part, Reply):
+            flat_parts += part.parts
+            all_headers.update(part.headers)
+        else:
+            flat_parts.append(part)
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"reply(..., headers=...) has {name!r}: {value!r}; expected a str for each")
+        all_headers[name] = value
+    return Reply(tuple(flat_parts), all_headers)
+
+
 Answer = Any  # the type of `.response`, for annotations; the stubs define it in full
 
 
@@ -17717,7 +17933,7 @@ def streamed(
 
 _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
     builder.__name__: builder
-    for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
+    for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, reply, error, timeout, streamed)
 }
 
 # Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
@@ -17725,6 +17941,7 @@ _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
 _VALUE_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
+    "reply": lambda parts, headers=None: reply(*parts, headers=headers),
     "bytes": base64.b64decode,
     "pattern": re.compile,
     "default": lambda: ...,

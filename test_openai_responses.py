@@ -67,6 +67,7 @@ from openai_responses import (
     filtered,
     reasoning,
     refusal,
+    reply,
     streamed,
     timeout,
     tool_call,
@@ -7846,7 +7847,14 @@ def test_equal_errors_and_timeouts_are_equal_and_have_the_same_hash():
         (reasoning("a") + reasoning("b") + "c", "Turn(text='c', reasoning='ab')"),
         (
             tool_call("f") + "x" + tool_call("g"),
-            "Turn(text='x', tool_calls=(ToolCall(name='f', arguments='{}'), ToolCall(name='g', arguments='{}')))",
+            "reply(Turn(tool_calls=(ToolCall(name='f', arguments='{}'),)), Turn(text='x'), "
+            "Turn(tool_calls=(ToolCall(name='g', arguments='{}'),)))",
+        ),
+        (refusal("No.") + {"model": "m"}, "reply(Turn(refusal='No.'), {'model': 'm'})"),
+        ({"model": "m"} + refusal("No."), "reply({'model': 'm'}, Turn(refusal='No.'))"),
+        (
+            "a" + reply("b", headers={"x-a": "c"}) + cut("d"),
+            "reply('a', 'b', Turn(text='d', stop='length'), headers={'x-a': 'c'})",
         ),
         (
             "ab" + cited("c", url="u") + cited("d", file_id="file-1"),
@@ -7860,6 +7868,221 @@ def test_equal_errors_and_timeouts_are_equal_and_have_the_same_hash():
 )
 def test_sum_of_turns_combines_each_field(turn, expected):
     assert repr(turn) == expected
+
+
+# ---- answers of several parts ----------------------------------------------------------------------------------------
+
+
+SEARCH_ITEM = {"type": "web_search_call", "action": {"type": "search", "query": "rain", "queries": ["rain"]}}
+SEARCH_PARTS = [reasoning("Hm."), SEARCH_ITEM, "It rains."]
+
+
+def output_kinds(response):
+    """Return the type of each item of a response, and the text of each message."""
+    kinds = []
+    for item in response.output:
+        kinds.append(item.content[0].text if item.type == "message" else item.type)
+    return kinds
+
+
+@pytest.mark.parametrize(
+    "answer, expected",
+    [
+        ({"output": SEARCH_PARTS}, ["reasoning", "web_search_call", "It rains."]),
+        (reply(*SEARCH_PARTS), ["reasoning", "web_search_call", "It rains."]),
+        (reply({"output": SEARCH_PARTS[:2]}, "It rains."), ["reasoning", "web_search_call", "It rains."]),
+        (reasoning("Hm.") + SEARCH_ITEM + "It rains.", ["reasoning", "web_search_call", "It rains."]),
+        (SEARCH_ITEM + cited("It rains.", url="u"), ["web_search_call", "It rains."]),
+        (tool_call("f") + "Wait." + tool_call("g"), ["function_call", "Wait.", "function_call"]),
+        ("Wait." + tool_call("f") + tool_call("g"), ["Wait.", "function_call", "function_call"]),
+        (reply("It ", "rains", cited(".", url="u")), ["It rains."]),
+        (reply({"output": []}), []),
+        (reply(SEARCH_ITEM), ["web_search_call"]),
+        (reply({"model": "m"}), [openai_responses._DEFAULT_TEXT]),
+        (reply(), [openai_responses._DEFAULT_TEXT]),
+        (reply(ADA), [ADA.model_dump_json()]),
+        (lambda request: reply(SEARCH_ITEM, "It rains."), ["web_search_call", "It rains."]),
+        (streamed(reply(SEARCH_ITEM, "It rains.")), ["web_search_call", "It rains."]),
+    ],
+)
+def test_parts_are_one_response_in_order(openai_mock, client_kind, answer, expected):
+    openai_mock.responses.create.response = answer
+
+    async def call(client):
+        return await awaited(client.responses.create(**INPUT_REQUEST))
+
+    assert output_kinds(run_with_client(client_kind, call)) == expected
+
+
+def test_models_of_the_sdk_are_parts(openai_mock, client):
+    openai_mock.responses.create.response = SEARCH_ITEM + refusal("No.")
+    item, _ = client.responses.create(**INPUT_REQUEST).output
+    openai_mock.responses.create.response = reply(item, "It rains.")
+    response = client.responses.create(**INPUT_REQUEST)
+    assert response.output[0] == item
+    assert response.output_text == "It rains."
+
+
+def test_items_among_parts_keep_their_fields_and_get_defaults(openai_mock, client):
+    openai_mock.responses.create.response = reply(SEARCH_ITEM, "It rains.")
+    item = client.responses.create(**INPUT_REQUEST).output[0].to_dict()
+    assert contains(item, SEARCH_ITEM)
+    assert item["id"].startswith("ws_")
+    assert item["status"] == "completed"
+
+
+def test_parts_of_a_streamed_response_are_streamed_in_order(openai_mock, client):
+    openai_mock.responses.create.response = reply(SEARCH_ITEM, "It rains.")
+    with client.responses.stream(**INPUT_REQUEST) as stream:
+        response = stream.get_final_response()
+    assert output_kinds(response) == ["web_search_call", "It rains."]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        tool_call("f", a=1) + {"usage": {"input_tokens": 77}},
+        {"usage": {"input_tokens": 77}} + tool_call("f", a=1),
+        reply(tool_call("f", a=1), {"usage": {"input_tokens": 70}}, {"usage": {"input_tokens": 77}, "model": "mine"}),
+        {"output": [tool_call("f", a=1)], "usage": {"input_tokens": 77}},
+    ],
+)
+def test_fields_join_the_output_of_a_response(openai_mock, client, answer):
+    openai_mock.responses.create.response = answer
+    response = client.responses.create(**INPUT_REQUEST)
+    assert (response.output[0].name, response.output[0].arguments) == ("f", '{"a": 1}')
+    assert response.usage.input_tokens == 77
+    assert response.usage.total_tokens == 77 + response.usage.output_tokens
+
+
+def test_fields_join_the_output_of_a_chat_completion(create, client):
+    create.response = (
+        "Wait. " + tool_call("f") + {"usage": {"prompt_tokens": 77}, "choices": [{"finish_reason": "stop"}]}
+    )
+    completion = client.chat.completions.create(**CHAT_REQUEST)
+    (choice,) = completion.choices
+    assert choice.message.content == "Wait. "
+    assert choice.message.tool_calls[0].function.name == "f"
+    assert choice.finish_reason == "stop"
+    assert completion.usage.prompt_tokens == 77
+
+
+def test_fields_join_the_output_of_a_run(openai_mock, client):
+    openai_mock.beta.threads.create_and_run.response = reply("Done.", {"usage": {"prompt_tokens": 77}})
+    run = client.beta.threads.create_and_run_poll(assistant_id=add_assistant(client))
+    (message,) = client.beta.threads.messages.list(run.thread_id)
+    assert message.content[0].text.value == "Done."
+    assert run.usage.prompt_tokens == 77
+
+
+def test_tool_calls_among_parts_are_fitted_to_the_tools_of_the_request(openai_mock, client):
+    openai_mock.responses.create.response = reply(SEARCH_ITEM, tool_call("run_sql", "SELECT 1"))
+    response = client.responses.create(**INPUT_REQUEST, tools=[{"type": "custom", "name": "run_sql"}])
+    assert [item.type for item in response.output] == ["web_search_call", "custom_tool_call"]
+    assert response.output[1].input == "SELECT 1"
+
+
+def test_headers_of_a_reply_are_sent_and_replace_those_of_the_api(openai_mock, client_kind, api):
+    headers = {"x-ratelimit-remaining-requests": "3", "x-custom": "mine"}
+    endpoint = lookup(openai_mock, f"{api}.create")
+    endpoint.response = reply(reply("Hi", headers={"x-custom": "theirs", "x-inner": "1"}), headers=headers)
+
+    async def call(client):
+        request = CHAT_REQUEST if api == "chat.completions" else INPUT_REQUEST
+        return await awaited(lookup(client, f"{api}.with_raw_response").create(**request))
+
+    sent_headers = run_with_client(client_kind, call).headers
+    assert sent_headers.get_list("x-ratelimit-remaining-requests") == ["3"]
+    assert sent_headers["x-ratelimit-remaining-tokens"] == "1999990"
+    assert sent_headers["x-custom"] == "mine"
+    assert sent_headers["x-inner"] == "1"
+    assert endpoint.requests[0].response.headers["x-custom"] == "mine"
+
+
+def test_headers_of_a_reply_are_sent_with_a_stream(openai_mock, client):
+    openai_mock.responses.create.response = streamed(reply("Hi", headers={"x-custom": "mine"}), chunk=1)
+    raw = client.responses.with_raw_response.create(**INPUT_REQUEST, stream=True)
+    assert raw.headers["x-custom"] == "mine"
+
+
+def test_headers_of_a_reply_are_sent_by_an_endpoint_without_output(openai_mock, client):
+    openai_mock.files.retrieve.response = reply({"filename": "a.txt"}, headers={"x-custom": "mine"})
+    raw = client.files.with_raw_response.retrieve("file-1")
+    assert raw.parse().filename == "a.txt"
+    assert raw.headers["x-custom"] == "mine"
+
+
+def test_headers_of_a_list_of_replies_differ(create, client):
+    create.response = [reply("a", headers={"x-custom": "1"}), reply("b", headers={"x-custom": "2"}), "c"]
+    raw_answers = [client.chat.completions.with_raw_response.create(**CHAT_REQUEST) for _ in range(3)]
+    assert [raw.headers.get("x-custom") for raw in raw_answers] == ["1", "2", None]
+
+
+@requires("realtime.connect")
+def test_parts_are_one_realtime_response(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = reply(tool_call("f"), "Hello")
+    events = realtime_events(client_kind, item(), RESPONSE_CREATE)
+    response = events[-1]["response"]
+    assert [item["type"] for item in response["output"]] == ["function_call", "message"]
+
+
+@pytest.mark.parametrize(
+    "name, answer, mistake, message",
+    [
+        (
+            "responses.create",
+            reply({"type": "web_search"}),
+            ValueError,
+            r"output\[0\]\.type is 'web_search'; did you mean",
+        ),
+        ("responses.create", reply("a", {"output": 5}), ValueError, r"\.output is 5; expected list of"),
+        ("responses.create", reply("a", {"usage": {"prompt_tokens": 1}}), ValueError, "did you mean 'input_tokens'"),
+        ("responses.create", {"output": ["a", 5]}, ValueError, r"\.output\[1\] is 5; expected a dict of"),
+        (CHAT_CREATE, reply(SEARCH_ITEM), TypeError, "cannot be the item {'type': 'web_search_call'.* without items"),
+        (CHAT_CREATE, {"output": ["Hi"]}, ValueError, "has no field 'output'"),
+        (
+            "files.retrieve",
+            reply("a"),
+            TypeError,
+            r"cannot be Turn\(text='a'\): this call answers without model output",
+        ),
+        ("completions.create", tool_call("f") + {"model": "m"}, TypeError, "without tool calls, refusals or citations"),
+    ],
+)
+def test_parts_that_do_not_fit_raise_on_assignment(openai_mock, name, answer, mistake, message):
+    with pytest.raises(mistake, match=message):
+        lookup(openai_mock, name).response = answer
+
+
+@pytest.mark.parametrize(
+    "parts, headers, message",
+    [
+        ([5], None, r"cannot have the part 5; a part is a text, a builder such as tool_call\(\.\.\.\), an item"),
+        ([["a"]], None, r"cannot have the part \['a'\]"),
+        ([error(429)], None, r"cannot have the part error\(429"),
+        (["a"], {"x-a": 5}, r"headers=\.\.\.\) has 'x-a': 5; expected a str for each"),
+        (["a"], {5: "a"}, r"headers=\.\.\.\) has 5: 'a'; expected a str for each"),
+    ],
+)
+def test_reply_rejects_other_parts_and_headers(parts, headers, message):
+    with pytest.raises(TypeError, match=message):
+        reply(*parts, headers=headers)
+
+
+def test_sum_with_a_value_that_is_not_a_part_raises():
+    with pytest.raises(TypeError, match="unsupported operand"):
+        tool_call("f") + 5
+    with pytest.raises(TypeError, match="unsupported operand"):
+        5 + reply("a")
+
+
+def test_replies_with_equal_parts_are_equal():
+    assert reply("a", {"b": 1}, headers={"c": "d"}) == reply("a", {"b": 1}, headers={"c": "d"})
+    assert reply("a") != reply("b")
+    assert reply("a") != reply("a", headers={"c": "d"})
+
+
+# ---- tool loops ------------------------------------------------------------------------------------------------------
 
 
 def chat_loop(client):
@@ -18900,7 +19123,6 @@ READY_FORMS = {
     "function that returns a function": lambda request: lambda request: "ready",
     "function that returns nested awaitables": lambda request: async_value(lambda request: async_value("ready")),
     "function that returns a model": lambda request: ChatCompletion.model_validate(chat_json()),
-    "function that returns a list": lambda request: ["ready"],
 }
 
 
@@ -22517,6 +22739,8 @@ JSON_RESPONSE_FORMS = [
     ({"$join": [{"$reasoning": "Hm."}, "4"]}, reasoning("Hm.") + "4"),
     ({"$cited": {"text": "rain", "url": "https://example.com"}}, cited("rain", url="https://example.com")),
     ({"$as_json": {"value": {"city": "Oslo"}}}, as_json({"city": "Oslo"})),
+    ({"$reply": [{"$tool_call": "f"}, {"model": "m"}]}, reply(tool_call("f"), {"model": "m"})),
+    ({"$reply": {"parts": ["Hi"], "headers": {"x-a": "b"}}}, reply("Hi", headers={"x-a": "b"})),
     ({"$streamed": {"value": {"$refusal": "No."}, "chunk": 3}}, streamed(refusal("No."), chunk=3)),
     (["Hi", {"$default": {}}], ["Hi", ...]),
 ]
@@ -26940,7 +27164,7 @@ import httpx
 from pydantic import BaseModel
 import openai_responses
 from openai_responses import Answer, EventStream, OpenAIMock, StateStore, as_json, cited, cut, error, reasoning, refusal
-from openai_responses import streamed, timeout, tool_call
+from openai_responses import reply, streamed, timeout, tool_call
 from openai_responses.ext.httpx import MockTransport, Request, Response
 from openai_responses.ext.respx import Route
 from openai_responses.stores import ContentStore
@@ -26978,12 +27202,20 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     create.response = httpx.Response(200, content=AsyncGreeting())
     create.response = lambda request: request.url.path
     create.response = lambda request, route: {"choices": [{"index": route.call_count}]}
-    create.response = lambda request: [tool_call("get_weather"), "Sunny"]
+    create.response = lambda request: tool_call("get_weather") + "Sunny"
     create.response = httpx.ConnectError
     create.response = "Wait. " + tool_call("get_weather", city="Oslo") + tool_call("get_time", {"city": "Oslo"})
     create.response = [tool_call("a"), "b", error(429), timeout(), lambda request: "c", {}, City(name="d"), refusal()]
     create.response = ("a", cut("b"), streamed("c", chunk=3, fail_after=2, fault={"error": {}}))
     openai_mock.realtime.connect.response = streamed("a", fail_after=2, fault=1011)
+    create.response = tool_call("f") + {"usage": {"prompt_tokens": 7}} + "b" + City(name="e")
+    create.response = {"model": "m"} + (reasoning("c") + "d")
+    create.response = [reply("a", cut("b"), {"model": "m"}, City(name="c"), headers={"x-a": "b"}), "text"]
+    create.response = lambda request: reply("a", {"model": "m"})
+    openai_mock.responses.create.response = {"output": [reasoning("a"), {"type": "web_search_call"}, "b"]}
+    openai_mock.files.create.response = reply({"filename": "a.txt"}, headers={"x-a": "b"})
+    search: dict[str, Any] = {"type": "web_search_call"}
+    openai_mock.responses.create.response = reply(search, "a")
     steps = ["a", "b"]
     create.response = steps
     plan = [tool_call("f", x=1), error(429), "text"]
@@ -27052,6 +27284,7 @@ INVALID_LINES = {
         "openai_mock.chat.completions.create.response = None",
         "openai_mock.chat.completions.create.response = b'Hi'",
         "openai_mock.chat.completions.create.response = lambda request: 1",
+        "openai_mock.chat.completions.create.response = lambda request: ['a', 'b']",
         "openai_mock.state = 1",
         "openai_mock.chat.completions.create.response = KeyboardInterrupt",
         "openai_mock.chat.completions.create.when('x').response = 1",
@@ -27070,6 +27303,8 @@ INVALID_LINES = {
         "openai_mock.for_key(1)",
         "streamed('Hi', chunk='word')",
         "tool_call(1)",
+        "reply('Hi', 1)",
+        "reply('Hi', headers={'x-a': 1})",
     ],
 }
 
