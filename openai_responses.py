@@ -17279,6 +17279,7 @@ _RECORD_FIELDS = (
     "headers",
     "attempt",
     "status",
+    "started",
     "duration",
 )
 
@@ -18212,11 +18213,40 @@ class _NoNewAttributes:
         if name.startswith("_") or hasattr(type(self), name):
             super().__setattr__(name, value)
             return
-        attributes = [attribute for attribute in dir(self) if not attribute.startswith("_")]
-        raise AttributeError(
-            f"{self!r} has no attribute {name!r} to set."
-            f"{_did_you_mean(name, attributes)} Available: {', '.join(attributes)}"
-        )
+        raise AttributeError(_missing_attribute_message(self, name))
+
+
+def _missing_attribute_message(obj: Any, name: str) -> str:
+    """Return the message for an attribute that an object does not have, with what to use instead."""
+    attributes = [attribute for attribute in dir(obj) if not attribute.startswith("_")]
+    hint = _did_you_mean(name, attributes)
+    if isinstance(obj, Scripted) and name in _UNITTEST_MOCK_ATTRIBUTES:
+        hint = f" Use {_UNITTEST_MOCK_ATTRIBUTES[name]}."
+    return f"{obj!r} has no attribute {name!r}.{hint} Available: {', '.join(attributes)}"
+
+
+# Attributes of `unittest.mock` that endpoints and rules do not have, and what to use instead.
+_UNITTEST_MOCK_ATTRIBUTES = {
+    "assert_any_await": "assert_any_call(...)",
+    "assert_awaited": "assert_called()",
+    "assert_awaited_once": "assert_called_once()",
+    "assert_awaited_once_with": "assert_called_once_with(...)",
+    "assert_awaited_with": "assert_called_with(...)",
+    "assert_has_awaits": "assert_any_call(...) for each call, or compare requests",
+    "assert_has_calls": "assert_any_call(...) for each call, or compare requests",
+    "assert_not_awaited": "assert_not_called()",
+    "await_args": "requests[-1]",
+    "await_args_list": "requests",
+    "await_count": "call_count",
+    "call_args": "requests[-1]",
+    "call_args_list": "requests",
+    "calls": "requests",
+    "method_calls": "requests",
+    "mock_calls": "requests",
+    "reset_mock": "openai_mock.reset()",
+    "return_value": "response",
+    "side_effect": "response",
+}
 
 
 class Scripted(_NoNewAttributes):
@@ -18229,6 +18259,11 @@ class Scripted(_NoNewAttributes):
         self._script: _Script | None = None
         self._hit_count = 0
         self._json_form: Any = None  # the response as JSON, if the control plane set it
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(_missing_attribute_message(self, name))
 
     @property
     def response(self) -> Any:
@@ -18324,6 +18359,17 @@ class Scripted(_NoNewAttributes):
         actual_lines = _pretty_json_lines(compared_params)
         diff = difflib.unified_diff(expected_lines, actual_lines, "expected", "was called with", lineterm="")
         raise AssertionError("\n".join([f"{self} was called with different arguments: {mismatch}", *diff]))
+
+    def assert_called_once_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """Assert that there was exactly one request, and that it had these parameters.
+
+            client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
+            create.assert_called_once_with(messages=[{"content": "Hi"}])
+
+        Raises `AssertionError` and `TypeError` as `assert_called_once` and `assert_called_with` do.
+        """
+        self.assert_called_once()
+        self.assert_called_with(expected, **subset)
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """Assert that at least one request had these parameters. They match as in `assert_called_with`.
@@ -18648,6 +18694,8 @@ class Record:
     response: the response, None if a network fault or a mistake was raised instead.
     answered_by: the endpoint or the rule whose response was used, None for the default response.
     duration: the time until the response, in seconds.
+    started: the time at which the request came, in seconds as `time.time()` returns them. The difference between two
+        attempts is the time that the client waited, and the duration of the first one.
     events: the events that were sent in reply to a message over a WebSocket, None for HTTP.
     """
 
@@ -18659,6 +18707,9 @@ class Record:
     answered_by: Any = None
     duration: float = 0.0
     events: list[dict[str, Any]] | None = None
+    started: float = dataclasses.field(
+        default_factory=lambda: time.time()
+    )  # looked up late, for tests that set the clock
     _raised: str = ""  # the name of the exception that was raised instead of a response
 
     @property

@@ -6,6 +6,7 @@ import base64
 import calendar
 import concurrent.futures
 import contextlib
+import copy
 import dataclasses
 import functools
 import gc
@@ -22898,6 +22899,7 @@ async def test_control_plane_filters_requests(recorded_app, query, endpoints):
 
 async def test_control_plane_returns_a_record_as_json(recorded_app):
     _, (record,) = await control_request(recorded_app, "GET", "requests?attempt=1")
+    assert record.pop("started") > 0
     assert record.pop("duration") >= 0
     assert record.pop("headers")["authorization"] == "***"
     assert record == {
@@ -23903,6 +23905,19 @@ def test_assert_called_with_checks_the_last_call(create):
         create.assert_called_with(top_p=1)
 
 
+def test_assert_called_once_with_checks_the_number_of_calls_and_the_parameters(create):
+    complete("first", temperature=0.5)
+    create.assert_called_once_with(messages=[{"content": "first"}])
+    create.assert_called_once_with({"temperature": 0.5}, model="m")
+    with pytest.raises(AssertionError, match=r"temperature is 0\.5"):
+        create.assert_called_once_with(temperature=1)
+    with pytest.raises(TypeError, match=r"no parameter 'temprature'\. Closest: 'temperature'"):
+        create.assert_called_once_with(temprature=1)
+    complete("first", temperature=0.5)
+    with pytest.raises(AssertionError, match=r"expected one call to chat\.completions\.create, got 2"):
+        create.assert_called_once_with(temperature=0.5)
+
+
 def test_assert_called_with_shows_the_difference(create):
     complete("hello", temperature=0.5)
     with pytest.raises(AssertionError) as raised:
@@ -23989,6 +24004,23 @@ def test_record_of_an_error_has_the_path_params_and_the_status(openai_mock, clie
     assert repr(record) == "<files.retrieve: 404>"
 
 
+def test_records_have_the_time_at_which_they_were_sent(openai_mock, create, client_kind):
+    create.response = [error(429, retry_after=0.03), "Hi"]
+    before = time.time()
+    run_with_client(client_kind, complete_with)
+    first, second = create.requests
+    assert before <= first.started
+    assert second.started - first.started >= 0.02
+    assert second.started + second.duration <= time.time() + 0.01
+
+
+def test_records_have_the_time_of_a_frozen_clock(openai_mock, client):
+    freezegun = pytest.importorskip("freezegun")
+    with freezegun.freeze_time("2030-01-01"):
+        client.models.list()
+    assert openai_mock.requests[0].started == 1893456000
+
+
 def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
     thread = client.beta.threads.create(tool_resources={"code_interpreter": {"file_ids": []}}).id
     attachment = {"file_id": add_file(client), "tools": [{"type": "code_interpreter"}]}
@@ -24054,6 +24086,40 @@ def test_assignment_to_a_misspelled_attribute_of_an_endpoint_raises(create):
 
 
 @pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("asert_called", "Closest: 'assert_called'."),
+        ("assert_caled_once", "Closest: 'assert_called_once'."),
+        ("respnse", "Closest: 'response'."),
+        ("call_args", "Use requests[-1]."),
+        ("mock_calls", "Use requests."),
+        ("return_value", "Use response."),
+        ("assert_awaited_once_with", "Use assert_called_once_with(...)."),
+        ("assert_has_calls", "Use assert_any_call(...) for each call, or compare requests."),
+        ("reset_mock", "Use openai_mock.reset()."),
+    ],
+)
+@pytest.mark.parametrize("is_rule", [False, True], ids=["endpoint", "rule"])
+def test_missing_attribute_of_an_endpoint_or_rule_raises_with_the_right_one(create, name, hint, is_rule):
+    scripted = create.when("weather") if is_rule else create
+    with pytest.raises(
+        AttributeError, match=re.escape(f"has no attribute {name!r}. {hint} Available: assert_any_call")
+    ):
+        getattr(scripted, name)
+
+
+@pytest.mark.parametrize("name", ["return_value", "side_effect"])
+def test_assignment_to_an_attribute_of_unittest_mock_names_the_response(create, name):
+    with pytest.raises(AttributeError, match=rf"has no attribute '{name}'\. Use response\."):
+        setattr(create, name, "Hi")
+
+
+def test_endpoints_and_rules_can_be_copied(create):
+    assert copy.copy(create).call_count == 0
+    assert copy.copy(create.when("weather")).call_count == 0
+
+
+@pytest.mark.parametrize(
     "path, example",
     [
         ("chat.completions", "openai_mock.chat.completions.create.response = 'x'"),
@@ -24067,7 +24133,7 @@ def test_response_of_a_group_of_endpoints_raises_with_an_endpoint(openai_mock, p
 
 
 def test_assignment_to_a_namespace_of_the_mock_raises(openai_mock):
-    with pytest.raises(AttributeError, match="has no attribute 'files' to set"):
+    with pytest.raises(AttributeError, match="has no attribute 'files'"):
         openai_mock.files = 1
 
 
