@@ -26597,6 +26597,27 @@ def test_line_of_the_tasks_page_sets_a_tool_call_and_then_an_answer(openai_mock)
     assert task_text() == "It is sunny."
 
 
+def test_line_of_the_tasks_page_sets_a_search_and_then_an_answer(openai_mock):
+    run_task(TASKS["search the web, then answer"], openai_mock)
+    search, message = task_output()
+    assert search.action.query == "rain in Oslo"
+    assert message.content[0].text == "It rains."
+
+
+def test_line_of_the_tasks_page_sets_a_tool_call_with_its_tokens(openai_mock):
+    run_task(TASKS["call a tool, and use so many tokens"], openai_mock)
+    response = sdk().responses.create(**TASK_REQUEST)
+    assert response.output[0].name == "get_weather"
+    assert response.usage.input_tokens == 1000
+
+
+def test_line_of_the_tasks_page_sets_headers(openai_mock):
+    run_task(TASKS["answer with headers of mine"], openai_mock)
+    raw = sdk().responses.with_raw_response.create(**TASK_REQUEST)
+    assert raw.parse().output_text == "It is sunny."
+    assert raw.headers["x-ratelimit-remaining-requests"] == "3"
+
+
 def test_line_of_the_tasks_page_sets_a_refusal(openai_mock):
     run_task(TASKS["refuse"], openai_mock)
     (part,) = task_output()[0].content
@@ -26846,6 +26867,7 @@ def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
     "wish",
     [
         "that it was called once",
+        "that it was called once, with this",
         "that it was not called",
         "that this was sent",
         "what was sent",
@@ -26863,6 +26885,15 @@ def test_line_of_the_tasks_page_asserts_what_was_sent(openai_mock, client, wish)
     client.embeddings.create(model="m", input="x", encoding_format="float")
     with pytest.raises(AssertionError):
         exec(TASKS[wish], names)
+
+
+def test_line_of_the_tasks_page_asserts_how_long_the_client_waited(openai_mock):
+    freezegun = pytest.importorskip("freezegun")
+    names = run_task(TASKS["how long my client waited between two attempts"], openai_mock)
+    with freezegun.freeze_time("2040-01-01"):
+        task_text()
+    with pytest.raises(AssertionError):
+        exec(TASKS["how long my client waited between two attempts"], names)
 
 
 def test_line_of_the_tasks_page_prints_every_request(openai_mock):
@@ -27370,8 +27401,8 @@ INVALID_LINES = {
         "streamed('Hi', chunk='word')",
         "tool_call(1)",
         "reply('Hi', 1)",
-        "reply('Hi', headers={'x-a': 1})",
     ],
+    "dict-item": ["reply('Hi', headers={'x-a': 1})"],
 }
 
 
