@@ -14178,9 +14178,16 @@ def _select_response(call: _Call) -> Scripted | None:
     if metadata is None or not metadata.created_by:
         return None
     creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
-    if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
+    if creator and _sets_only_fields(creator._response):  # fields of the new object, and not how the object continues
         return None
     return creator
+
+
+def _sets_only_fields(response: Any) -> bool:
+    """Return True if a response that a test set has fields of the answer, but no output of a model."""
+    if isinstance(response, Reply):
+        return all(isinstance(part, Mapping) for part in response.parts)
+    return isinstance(response, Mapping)
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
@@ -14387,8 +14394,9 @@ def _prepare_reply(row: _Row, reply: Reply) -> _Script:
     output: list[Turn | Mapping[str, Any]] = []
     fields: _JSON = {}
     sets_output = False
+    has_model_output = row.model in _TURN_CONVERTERS  # other answers may have a `type` of their own
     for part in map(_normalized_part, reply.parts):
-        if isinstance(part, Turn) or "type" in part:
+        if isinstance(part, Turn) or (has_model_output and "type" in part):
             output.append(part)
             continue
         part_fields = dict(part)

@@ -8013,6 +8013,30 @@ def test_headers_of_a_reply_are_sent_by_an_endpoint_without_output(openai_mock, 
     assert raw.headers["x-custom"] == "mine"
 
 
+@requires("conversations.items.retrieve")
+def test_fields_of_an_answer_with_a_type_are_not_an_item_of_the_output(openai_mock, client):
+    answer = reply({"type": "message", "content": [{"type": "input_text", "text": "Hi"}]}, headers={"x-custom": "mine"})
+    openai_mock.conversations.items.retrieve.response = answer
+    raw = client.conversations.items.with_raw_response.retrieve("item_1", conversation_id="conv_1")
+    assert raw.parse().content[0].text == "Hi"
+    assert raw.headers["x-custom"] == "mine"
+
+
+@pytest.mark.parametrize("fields", [{"model": "mine"}, reply({"model": "mine"}), reply({"model": "mine"}, headers={})])
+def test_fields_of_a_new_run_are_not_the_answer_to_tool_outputs(openai_mock, client, fields):
+    openai_mock.beta.threads.create_and_run.response = fields
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    assistant = add_assistant(client)
+    create = client.beta.threads.create_and_run_poll
+    run = create(assistant_id=assistant, tools=tools, tool_choice={"type": "function", "function": {"name": "f"}})
+    assert run.status == "requires_action"
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    outputs = [{"tool_call_id": call.id, "output": "x"}]
+    ids = {"run_id": run.id, "thread_id": run.thread_id}
+    run = client.beta.threads.runs.submit_tool_outputs_and_poll(**ids, tool_outputs=outputs)
+    assert run.status == "completed"
+
+
 def test_headers_of_a_list_of_replies_differ(create, client):
     create.response = [reply("a", headers={"x-custom": "1"}), reply("b", headers={"x-custom": "2"}), "c"]
     raw_answers = [client.chat.completions.with_raw_response.create(**CHAT_REQUEST) for _ in range(3)]
