@@ -14337,7 +14337,9 @@ _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
-    if _has_output_items(row) and any(isinstance(item, (str, Turn)) for item in _output_of(value)):
+    output = value.get("output")
+    has_items = isinstance(output, (list, tuple)) and _has_output_items(row)
+    if has_items and any(isinstance(item, (str, Turn)) for item in output):
         return _prepare_reply(row, Reply((value,)))
     if row.model == "None" and "object" in value:  # the service sends an object where the SDK reads nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
@@ -14391,22 +14393,8 @@ def _turn_script(row: _Row, turn: Turn) -> _Script:
 
 def _prepare_reply(row: _Row, reply: Reply) -> _Script:
     """Prepare an answer of several parts. Tool calls and JSON are fitted to the tools of the request when the call comes."""
-    output: list[Turn | Mapping[str, Any]] = []
-    fields: _JSON = {}
-    sets_output = False
-    has_model_output = row.model in _TURN_CONVERTERS  # other answers may have a `type` of their own
-    for part in map(_normalized_part, reply.parts):
-        if isinstance(part, Turn) or (has_model_output and "type" in part):
-            output.append(part)
-            continue
-        part_fields = dict(part)
-        if _has_output_items(row) and "output" in part:
-            sets_output = True
-            output += [_normalized_part(item) for item in _output_of(part)]
-            if isinstance(part["output"], (list, tuple)):
-                del part_fields["output"]
-        fields = _combine_json(fields, part_fields)
-    if not output and not sets_output:
+    output, fields = _split_parts(row, reply.parts)
+    if output is None:
         return dataclasses.replace(_prepare_partial(row, fields), headers=reply.headers)
     unfitted_script = _reply_script(row, output, fields, reply.headers)
     if not any(isinstance(part, Turn) and (part.tool_calls or part.structured) for part in output):
@@ -14419,6 +14407,30 @@ def _prepare_reply(row: _Row, reply: Reply) -> _Script:
         return unfitted_script if fitted_output == output else _reply_script(row, fitted_output, fields, reply.headers)
 
     return _Script(resolve=resolve)
+
+
+def _split_parts(row: _Row, parts: Sequence[Any]) -> tuple[list[Any] | None, _JSON]:
+    """Return the output of a model among the parts of an answer, and the other fields of the answer.
+
+    The output is a list of turns and items, in order, or None if no part sets output.
+    """
+    output: list[Any] = []
+    fields: _JSON = {}
+    sets_output = False
+    has_model_output = row.model in _TURN_CONVERTERS  # other answers may have a `type` of their own
+    for part in map(_normalized_part, parts):
+        if isinstance(part, Turn) or (has_model_output and "type" in part):
+            sets_output = True
+            output.append(part)
+            continue
+        part_fields = dict(part)
+        if _has_output_items(row) and isinstance(part.get("output"), (list, tuple)):
+            sets_output = True
+            output += map(_normalized_part, part_fields.pop("output"))
+        fields = _combine_json(fields, part_fields)
+    if not sets_output:
+        return None, fields
+    return output, fields
 
 
 def _normalized_part(part: Any) -> Any:
@@ -14436,12 +14448,6 @@ def _normalized_part(part: Any) -> Any:
 def _has_output_items(row: _Row) -> bool:
     """Return True if an endpoint answers with output of a model as a list of items, as responses do."""
     return row.model in _TURN_CONVERTERS and "output" in _TURN_CONVERTERS[row.model](Turn(""))
-
-
-def _output_of(fields: Mapping[str, Any]) -> Sequence[Any]:
-    """Return the list `output` among the fields of an answer, or an empty list if it is not set or not a list."""
-    output = fields.get("output")
-    return output if isinstance(output, (list, tuple)) else []
 
 
 def _reply_script(
