@@ -1696,16 +1696,22 @@ def _check_literals(members: tuple[Any, ...], value: Mapping[str, Any], place: s
     The message suggests the closest value, or lists all values if none is close.
     """
     models, _ = _models_and_untyped(members)
-    for name, item in value.items():
-        accepted: dict[Any, None] = {}
-        for model in models:
-            accepted.update(dict.fromkeys(model.literals.get(name, ())))
-        if not accepted or item in tuple(accepted):
-            continue
-        matches = difflib.get_close_matches(item, accepted, 1, 0.5) if isinstance(item, str) else []
-        if matches:
-            raise ValueError(f"{place}.{name} is {_safe_repr(item)}; did you mean {matches[0]!r}?")
-        raise ValueError(f"{place}.{name} is {_safe_repr(item)}; expected {' or '.join(map(repr, accepted))}")
+    for name in sorted(value, key=lambda name: name != "type"):  # the type tells which values the other fields may have
+        item = value[name]
+        accepting = [model for model in models if item in model.literals.get(name, (item,))]
+        if models and not accepting:
+            accepted = dict.fromkeys(itertools.chain.from_iterable(model.literals[name] for model in models))
+            raise ValueError(f"{place}.{name} is {_safe_repr(item)}; {_describe_literals(item, accepted)}")
+        models = accepting
+
+
+def _describe_literals(value: Any, accepted: Iterable[Any]) -> str:
+    """Return the part of an error message that suggests the closest of the accepted literals, or lists all of them."""
+    names = [str(literal) for literal in accepted]
+    matches = difflib.get_close_matches(value, names, 1, 0.5) if isinstance(value, str) else []
+    if matches:
+        return f"did you mean {matches[0]!r}?"
+    return f"expected {' or '.join(map(repr, names))}"
 
 
 def _check_spelling_in_union(members: tuple[Any, ...], value: Mapping[str, Any], place: str) -> None:

@@ -3816,6 +3816,7 @@ def nested_lists(depth):
             ".output[0] is {'text': 'hi'}, which has no known field; set content[0].text instead",
         ),
         ("responses.create", {"output": [{"xyzzy": 1}]}, ".output[0] is {'xyzzy': 1}, which has no known field"),
+        ("responses.create", {"output": [{"xyzzy": 1, "zyx": 2}]}, "{'xyzzy': 1, 'zyx': 2}, which has no known field"),
         # the items of reasoning have a `content` too, whose texts have no annotations
         (
             "responses.create",
@@ -3833,6 +3834,11 @@ def nested_lists(depth):
             "responses.create",
             {"output": [{"content": [{"type": "text", "text": "hi"}]}]},
             ".content[0].type is 'text'; did you mean 'output_text'?",
+        ),
+        (
+            "responses.create",
+            {"output": [{"type": "message", "status": "failed", "content": []}]},
+            ".output[0].status is 'failed'; expected 'in_progress' or 'completed' or 'incomplete'",
         ),
         (
             "responses.create",
@@ -24149,6 +24155,7 @@ def test_endpoints_and_rules_can_be_copied(create):
         ("chat.completions", "openai_mock.chat.completions.create.response = 'x'"),
         ("beta.threads", "openai_mock.beta.threads.create.response = 'x'"),
         ("moderations", "openai_mock.moderations.create.response = 'x'"),
+        ("audio", "openai_mock.audio.speech.create.response = 'x'"),
     ],
 )
 def test_response_of_a_group_of_endpoints_raises_with_an_endpoint(openai_mock, path, example):
