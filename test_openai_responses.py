@@ -26523,6 +26523,44 @@ def test_docs_are_collected():
     assert DOCSTRING_BLOCKS
 
 
+# ---- the items of the page about scripting ---------------------------------------------------------------------------
+
+
+# the items in the table of the page about scripting
+HOSTED_ITEMS = re.findall(
+    r"^\| .+ \| `(\{\"type\": .+\})` \|$", (DOCS / "scripting.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+
+
+def test_items_of_hosted_tools_are_collected():
+    assert len(HOSTED_ITEMS) == 10
+
+
+@pytest.mark.parametrize("source", HOSTED_ITEMS)
+def test_item_of_a_hosted_tool_is_completed(openai_mock, client_kind, source):
+    item = ast.literal_eval(source)
+    openai_mock.responses.create.response = reply(item, "Done.")
+
+    async def call(client):
+        return await awaited(client.responses.create(**INPUT_REQUEST))
+
+    output_item, message = run_with_client(client_kind, call).output
+    assert contains(output_item.to_dict(), item)
+    assert output_item.id
+    assert message.content[0].text == "Done."
+
+
+@pytest.mark.parametrize("source", HOSTED_ITEMS)
+def test_item_of_a_hosted_tool_is_streamed(openai_mock, source):
+    item = ast.literal_eval(source)
+    openai_mock.responses.create.response = reply(item, "Done.")
+    # not by the SDK, whose older releases lack some events
+    events = parse_sse(sent(openai_mock, "responses.create", INPUT_REQUEST | {"stream": True}).text)
+    event_type, completed = events[-1]
+    assert event_type == "response.completed"
+    assert contains(completed["response"]["output"][0], item)
+
+
 # ---- the lines of the page of tasks ----------------------------------------------------------------------------------
 
 
