@@ -93,7 +93,7 @@ import types
 import typing
 import unittest.mock
 import wave
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote
@@ -113,7 +113,8 @@ __version__ = "1.0.0"
 __all__ = [
     "OpenAIMock", "mock",
     # what the model says, and how it arrives
-    "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "error", "timeout", "streamed", "Answer",
+    "tool_call", "refusal", "cut", "filtered", "reasoning", "cited", "as_json", "reply", "error", "timeout", "streamed",
+    "Answer",
     # streams as classes, transports, state, errors
     "EventStream", "AsyncEventStream", "MockTransport", "StateStore", "MockError", "RequestNotMocked", "webhook",
 ]
@@ -1446,7 +1447,8 @@ class _MergeMode(NamedTuple):
     """Settings of `_merge`, which depend on where a value comes from."""
 
     fills_optional_fields: bool  # add the defaults of all missing fields, instead of only required and null ones
-    unknown_keys: typing.Literal["check", "keep", "drop"]  # "check" keeps a key unless it looks like a misspelt field
+    # "check" keeps a key unless it looks like a misspelt field
+    unknown_keys: typing.Literal["check", "keep", "drop", "reject"]
     skips_nulls: bool  # use the default instead of a null or of a value in `_NOT_ECHOED`
     converts_scalars: bool  # convert strings to numbers if the type is a number
     accepts_new_values: bool  # accept nulls, literals and dicts that the SDK's types don't have
@@ -1556,7 +1558,10 @@ def _merge_into(
             merged[key] = _merge(fields[key].type, item, f"{place}.{key}", mode)
         elif mode.unknown_keys != "drop":
             if mode.unknown_keys == "check":
+                _check_sibling_output(model, key, place)
                 _check_spelling(key, fields, place)
+            elif mode.unknown_keys == "reject":
+                raise ValueError(f"{place} has no field {key!r}")
             merged[key] = _to_json(item, f"{place}.{key}")
     return merged | _implied_fields(model, merged, explicit)
 
@@ -1582,15 +1587,55 @@ class _MisspeltKeyError(ValueError):
     """An error about a key that is almost the name of a field."""
 
 
-def _check_spelling(key: str, fields: Iterable[str], place: str) -> None:
-    """Raise `_MisspeltKeyError` for a key that is almost the name of a field."""
+# The names that chat completions and responses have for the same field of an answer.
+_SIBLING_FIELDS = {
+    "completion_tokens": "output_tokens",
+    "completion_tokens_details": "output_tokens_details",
+    "created": "created_at",
+    "created_at": "created",
+    "input_tokens": "prompt_tokens",
+    "input_tokens_details": "prompt_tokens_details",
+    "output_tokens": "completion_tokens",
+    "output_tokens_details": "completion_tokens_details",
+    "prompt_tokens": "input_tokens",
+    "prompt_tokens_details": "input_tokens_details",
+}
+
+
+# Fields for the output of a model that belong to another API, by model.
+_SIBLING_OUTPUT_FIELDS = {
+    "ChatCompletion": ("output", "output_text"),
+    "Response": ("choices", "output_text"),
+}
+
+
+def _check_sibling_output(model: Any, key: str, place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key in which another API, or a property of the SDK, has the output of the model."""
+    if key in _lookup_model(_SIBLING_OUTPUT_FIELDS, model, ()):
+        raise _MisspeltKeyError(
+            f'{place} has no field {key!r}; for an answer with a text, set the text itself: {place} = "Hi"'
+        )
+
+
+def _check_spelling(key: str, fields: Collection[str], place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key that is almost the name of a field, or its name in the sibling API."""
+    sibling = _SIBLING_FIELDS.get(key)
+    if sibling in fields:
+        raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {sibling!r}?")
     matches = difflib.get_close_matches(key, fields, 1, 0.85)
+    if not matches:
+        matches = [field for field in fields if sorted(field) == sorted(key)]  # swapped letters, as in `tpye`
     if matches:
         raise _MisspeltKeyError(f"{place} has no field {key!r}; did you mean {matches[0]!r}?")
 
 
 def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode) -> Any:
-    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position."""
+    """Merge an item of a list. If its model has an `index` that `value` doesn't set, set it to the position.
+
+    Raises `ValueError` as `_merge` does, and for an item without a field of a member if the items are a union.
+    """
+    if mode.unknown_keys == "check" and isinstance(value, Mapping):
+        _check_has_known_key(tp, value, f"{place}[{position}]")
     merged = _merge(tp, value, f"{place}[{position}]", mode)
     if isinstance(merged, dict) and "index" in merged and isinstance(value, Mapping) and "index" not in value:
         merged["index"] = position
@@ -1688,6 +1733,8 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
     members = _without_none(members)
     if len(members) == 1:
         return _merge(members[0], value, place, mode)
+    if mode.unknown_keys == "check" and isinstance(value, Mapping):
+        _check_spelling_in_union(members, value, place)
     errors = []
     for member in _select_members(members, value):
         try:
@@ -1696,12 +1743,76 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
             raise
         except ValueError as error:
             errors.append(error)
+        if mode.unknown_keys == "check":  # another member must not accept as an extra key what this one rejects
+            mode = mode._replace(unknown_keys="reject")
     if isinstance(value, Mapping):
         if mode.accepts_new_values:
             return _to_json(value, place)
         if errors:
             raise errors[0]
+        _check_literals(members, value, place)
     raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}")
+
+
+def _check_literals(members: tuple[Any, ...], value: Mapping[str, Any], place: str) -> None:
+    """Raise `ValueError` for a discriminating field, such as `type`, with a value that no model of a union has.
+
+    The message suggests the closest value, or lists all values if none is close.
+    """
+    models, _ = _models_and_untyped(members)
+    for name in sorted(value, key=lambda name: name != "type"):  # the type tells which values the other fields may have
+        item = value[name]
+        accepting = [model for model in models if item in model.literals.get(name, (item,))]
+        if models and not accepting:
+            accepted = dict.fromkeys(itertools.chain.from_iterable(model.literals[name] for model in models))
+            raise ValueError(f"{place}.{name} is {_safe_repr(item)}; {_describe_literals(item, accepted)}")
+        models = accepting
+
+
+def _describe_literals(value: Any, accepted: Iterable[Any]) -> str:
+    """Return the part of an error message that suggests the closest of the accepted literals, or lists all of them."""
+    names = [str(literal) for literal in accepted]
+    matches = difflib.get_close_matches(value, names, 1, 0.5) if isinstance(value, str) else []
+    if matches:
+        return f"did you mean {matches[0]!r}?"
+    return f"expected {' or '.join(map(repr, names))}"
+
+
+def _check_spelling_in_union(members: tuple[Any, ...], value: Mapping[str, Any], place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key that no possible member of a union has, but that is almost a field of one.
+
+    Without this check, such a key would not count, and the other keys might select another member.
+    """
+    _check_keys(value, place)
+    models, _ = _models_and_untyped(members)
+    fields: set[str] = set()
+    for model in models:
+        if _literals_match(model.literals, value):
+            fields.update(model.keys)
+    for key in value:
+        if key not in fields:
+            _check_spelling(key, sorted(fields), place)
+
+
+def _check_has_known_key(tp: Any, value: Mapping[str, Any], place: str) -> None:
+    """Raise `ValueError` for a dict whose keys don't show which of a union's models it is.
+
+    An empty dict is the first model. Any other type than a union of models is not checked.
+    """
+    members = _without_none(_union_members(tp))
+    if not value or len(members) == 1:
+        return
+    models, untyped = _models_and_untyped(members)
+    if untyped or any(value.keys() & model.keys for model in models):
+        return
+    _check_keys(value, place)
+    _check_spelling_in_union(members, value, place)
+    hint = ""
+    if len(value) == 1:
+        path = _find_field_path(_unwrap_type(models[0].member)[0], next(iter(value)))
+        if path:
+            hint = f"; set {path} instead"
+    raise ValueError(f"{place} is {_safe_repr(value)}, which has no known field{hint}")
 
 
 def _select_members(members: tuple[Any, ...], value: Any) -> Sequence[Any]:
@@ -4238,7 +4349,11 @@ class Citation(_CompactReprMixin):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Turn(_CompactReprMixin):
-    """The model's output in one answer, for any API. Add turns with `+` to combine them into one."""
+    """The model's output in one answer, for any API.
+
+    Add turns with `+` to combine them into one. If their order is not that of a turn, or if the other operand is a dict,
+    the sum is a `Reply`.
+    """
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
@@ -4248,9 +4363,30 @@ class Turn(_CompactReprMixin):
     citations: tuple[Citation, ...] = ()
     structured: bool = False  # the text is JSON, which becomes the arguments of a call if the request forces one
 
-    def __add__(self, other: Any) -> Turn:
+    def __add__(self, other: Any) -> Any:
         if isinstance(other, str):
             other = Turn(other)
+        if isinstance(other, Turn) and self._precedes(other):
+            return self._combine(other)
+        return _add_parts(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        if isinstance(other, str):
+            return Turn(other) + self
+        return _add_parts(other, self)
+
+    def _precedes(self, other: Turn) -> bool:
+        """Return True if all output of this turn comes before that of another one, in the order of one turn."""
+        return max(self._positions(), default=0) <= min(other._positions(), default=2)
+
+    def _positions(self) -> list[int]:
+        """Return the positions of the kinds of output in the turn: reasoning, then the message, then tool calls."""
+        has_message = self.text is not None or self.refusal is not None
+        kinds = (self.reasoning is not None, has_message, bool(self.tool_calls))
+        return [position for position, is_present in enumerate(kinds) if is_present]
+
+    def _combine(self, other: Turn) -> Turn:
+        """Return one turn with the output of both."""
         offset = len(self.text or "")
         shifted_citations = [
             dataclasses.replace(citation, start=citation.start + offset, end=citation.end + offset)
@@ -4266,8 +4402,37 @@ class Turn(_CompactReprMixin):
             structured=(self.structured or other.structured) and not (self.text and other.text),
         )
 
-    def __radd__(self, other: str) -> Turn:
-        return Turn(other) + self
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Reply:
+    """One answer of several parts, in order, with headers. `reply()` documents the parts."""
+
+    parts: tuple[Any, ...]
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __add__(self, other: Any) -> Any:
+        return _add_parts(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _add_parts(other, self)
+
+    def __repr__(self) -> str:
+        arguments = [repr(part) for part in self.parts]
+        if self.headers:
+            arguments.append(f"headers={self.headers!r}")
+        return f"reply({', '.join(arguments)})"
+
+
+def _is_part(value: Any) -> bool:
+    """Return True for a part of an answer: a text, a builder's result, an item or fields as a dict or a model."""
+    return isinstance(value, (str, Turn, Reply, Mapping)) or _is_pydantic_model(type(value))
+
+
+def _add_parts(first: Any, second: Any) -> Any:
+    """Return the sum of two parts, or `NotImplemented` if one of them is not a part, so that Python raises `TypeError`."""
+    if _is_part(first) and _is_part(second):
+        return reply(first, second)
+    return NotImplemented
 
 
 def _tool_call_fields(tool_call: ToolCall) -> _JSON:
@@ -4507,6 +4672,7 @@ class _Script:
     pace: Pace = _NO_DELAY
     resolve: Callable[[_Call], Any] | None = None  # for a response that depends on the call; see `_resolve_script`
     step_count: int | None = None  # the length of a list of responses
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)  # headers of the answer that the test set
 
     @property
     def sets_state(self) -> bool:
@@ -14403,7 +14569,12 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
             answer = _build_answer(call, script)
-            return (reply or _reply)(call, answer, script.pace)
+            if reply:
+                return reply(call, answer, script.pace)
+            response = _reply(call, answer, script.pace)
+            if script.headers:
+                response.headers.update(script.headers)
+            return response
     except _ServiceError as error:
         return _json_response(call, {"error": error.envelope}, error.status)
 
@@ -14426,9 +14597,16 @@ def _select_response(call: _Call) -> Scripted | None:
     if metadata is None or not metadata.created_by:
         return None
     creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
-    if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
+    if creator and _sets_only_fields(creator._response):  # fields of the new object, and not how the object continues
         return None
     return creator
+
+
+def _sets_only_fields(response: Any) -> bool:
+    """Return True if a response that a test set has fields of the answer, but no output of a model."""
+    if isinstance(response, Reply):
+        return all(isinstance(part, Mapping) for part in response.parts)
+    return isinstance(response, Mapping)
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
@@ -14461,6 +14639,12 @@ async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script 
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
         resolved = value if isinstance(value, _Script) else _prepare(call.row, value)
+        if resolved.step_count is not None:
+            raise TypeError(
+                f"{call.row.name}.response returned the list {_safe_repr(value)}, but a call has one answer; for one "
+                "answer after the other, set the list itself as .response; for one answer of several parts, return "
+                "reply(...)"
+            )
         if resolved is not _NOT_SET and resolved.pace == _NO_DELAY:
             resolved = dataclasses.replace(resolved, pace=script.pace)
         script = resolved
@@ -14554,10 +14738,15 @@ def _prepare_model(row: _Row, value: Any) -> _Script:
     if type(value).__module__.startswith("openai."):
         fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return _prepare_partial(row, fields)
-    text = value.model_dump_json(by_alias=True)
+    turn = _turn_of_model(value)
     if row.model in _TURN_CONVERTERS:
-        return _prepare_turn(row, Turn(text, structured=True))
-    return _prepare_text(row, text)
+        return _prepare_turn(row, turn)
+    return _prepare_text(row, typing.cast(str, turn.text))
+
+
+def _turn_of_model(value: Any) -> Turn:
+    """Return a turn with the JSON of a pydantic model."""
+    return Turn(value.model_dump_json(by_alias=True), structured=True)
 
 
 # A dict for a list that has none of these fields is an item, and not a page.
@@ -14567,6 +14756,10 @@ _PAGE_FIELDS = {"data", "has_more", "object", "first_id", "last_id", "next"}
 def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
+    output = value.get("output")
+    has_items = isinstance(output, (list, tuple)) and _has_output_items(row)
+    if has_items and any(isinstance(item, (str, Turn)) for item in output):
+        return _prepare_reply(row, Reply((value,)))
     if row.model == "None" and "object" in value:  # the service sends an object where the SDK reads nothing
         return _Script({_sdk_type(row.model): _to_json(value, place)}, set_fields=value)
     if value and row.model in _BUILTIN_TYPES:
@@ -14615,6 +14808,124 @@ def _turn_script(row: _Row, turn: Turn) -> _Script:
         return _Script(_merge_templates(row, partial), turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
+
+
+def _prepare_reply(row: _Row, reply: Reply) -> _Script:
+    """Prepare an answer of several parts. Tool calls and JSON are fitted to the tools of the request when the call comes."""
+    output, fields = _split_parts(row, reply.parts)
+    if output is None:
+        return dataclasses.replace(_prepare_partial(row, fields), headers=reply.headers)
+    unfitted_script = _reply_script(row, output, fields, reply.headers)
+    if not any(isinstance(part, Turn) and (part.tool_calls or part.structured) for part in output):
+        return unfitted_script
+
+    def resolve(call: _Call) -> _Script:
+        fitted_output = []
+        for part in output:
+            fitted_output.append(_fit_turn_to_tools(part, call.body) if isinstance(part, Turn) else part)
+        return unfitted_script if fitted_output == output else _reply_script(row, fitted_output, fields, reply.headers)
+
+    return _Script(resolve=resolve)
+
+
+def _split_parts(row: _Row, parts: Sequence[Any]) -> tuple[list[Any] | None, _JSON]:
+    """Return the output of a model among the parts of an answer, and the other fields of the answer.
+
+    The output is a list of turns and items, in order, or None if no part sets output.
+    """
+    output: list[Any] = []
+    fields: _JSON = {}
+    sets_output = False
+    has_model_output = row.model in _TURN_CONVERTERS  # other answers may have a `type` of their own
+    for part in map(_normalized_part, parts):
+        if isinstance(part, Turn) or (has_model_output and "type" in part):
+            sets_output = True
+            output.append(part)
+            continue
+        part_fields = dict(part)
+        if _has_output_items(row) and isinstance(part.get("output"), (list, tuple)):
+            sets_output = True
+            output += map(_normalized_part, part_fields.pop("output"))
+        fields = _combine_json(fields, part_fields)
+    if not sets_output:
+        return None, fields
+    return output, fields
+
+
+def _normalized_part(part: Any) -> Any:
+    """Return a part of an answer as a turn or a dict. A value that is not a part stays, for the merge to reject."""
+    if isinstance(part, str):
+        return Turn(part)
+    if not _is_pydantic_model(type(part)):
+        return part
+    if type(part).__module__.startswith("openai."):
+        return part.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return _turn_of_model(part)
+
+
+@functools.cache
+def _has_output_items(row: _Row) -> bool:
+    """Return True if an endpoint answers with output of a model as a list of items, as responses do."""
+    return row.model in _TURN_CONVERTERS and "output" in _TURN_CONVERTERS[row.model](Turn(""))
+
+
+def _reply_script(
+    row: _Row, output: Sequence[Turn | Mapping[str, Any]], fields: _JSON, headers: Mapping[str, str]
+) -> _Script:
+    """Return the script of an answer of several parts.
+
+    output: the turns and the items, in order.
+    fields: the other fields of the answer, which override those of the turns.
+    Raises `TypeError` for turns or items that the endpoint cannot answer with, and `ValueError` as `_merge_templates` does.
+    """
+    items = [part for part in output if not isinstance(part, Turn)]
+    turns = [part for part in output if isinstance(part, Turn)] or [Turn()]
+    turn = functools.reduce(Turn._combine, turns)
+    if row.model not in _TURN_CONVERTERS:
+        raise TypeError(
+            f"{row.name}.response cannot be {_safe_repr(output[0])}: this call answers without model output"
+        )
+    if items and not _has_output_items(row):
+        raise TypeError(
+            f"{row.name}.response cannot be the item {_safe_repr(items[0])}: this call answers without items"
+        )
+    try:
+        answer = _TURN_CONVERTERS[row.model](turn)
+        if _has_output_items(row):
+            answer["output"] = _items_in_order(row, output)
+    except TypeError as error:
+        raise TypeError(f"{row.name}.response cannot be {error}") from None
+    templates = _merge_templates(row, _combine_json(answer, fields))
+    if items:
+        return _Script(templates, {"output": answer["output"], **fields}, headers=headers)
+    return _Script(templates, fields, turn, headers=headers)
+
+
+def _items_in_order(row: _Row, output: Sequence[Turn | Mapping[str, Any]]) -> list[Any]:
+    """Return the items of turns and items, in order. Adjacent turns share a message if their order allows it."""
+    joined: list[Any] = []
+    for part in output:
+        if joined and isinstance(part, Turn) and isinstance(joined[-1], Turn) and joined[-1]._precedes(part):
+            joined[-1] = joined[-1]._combine(part)
+        else:
+            joined.append(part)
+    items: list[Any] = []
+    for part in joined:
+        items += _TURN_CONVERTERS[row.model](part)["output"] if isinstance(part, Turn) else [part]
+    return items
+
+
+def _combine_json(base: Any, other: Any) -> Any:
+    """Return two JSON values as one. Dicts are combined by key, lists by position; of other values, the second remains."""
+    if isinstance(base, Mapping) and isinstance(other, Mapping):
+        combined = dict(base)
+        for key, value in other.items():
+            combined[key] = _combine_json(base[key], value) if key in base else value
+        return combined
+    if isinstance(base, list) and isinstance(other, (list, tuple)):
+        combined_items = [_combine_json(item, value) for item, value in zip(base, other, strict=False)]
+        return combined_items + base[len(other) :] + list(other[len(base) :])
+    return other
 
 
 def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
@@ -14667,7 +14978,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
     hint = ""
     if all(field_paths):
         hint += f"; set {', '.join(field_paths)} instead"
-    if row.model in _TURN_CONVERTERS:
+    elif row.model in _TURN_CONVERTERS:
         hint += "; to make the model output it as JSON, set as_json(...)"
     raise ValueError(
         f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
@@ -14815,6 +15126,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             f"{row.name}.response: {value!r} must take the request as its first parameter; "
             f"it may also take {', '.join(_CALLABLE_PARAMS)} by name"
         )
+    _check_callable_params(row, value, list(parameters.values())[1:])
 
     def resolve(call: _Call) -> Any:
         arguments = {
@@ -14835,6 +15147,22 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         return _await_callable(result, call.request, row) if inspect.isawaitable(result) else result
 
     return _Script(resolve=resolve)
+
+
+def _check_callable_params(row: _Row, function: Callable[..., Any], params: Sequence[inspect.Parameter]) -> None:
+    """Raise `TypeError` if a function requires an argument that it is not called with.
+
+    params: the parameters after the request.
+    """
+    accepted_names = (*_CALLABLE_PARAMS, *_path_params(row.path))
+    for param in params:
+        is_optional = param.default is not param.empty or param.kind in (param.VAR_POSITIONAL, param.VAR_KEYWORD)
+        if not is_optional and param.name not in accepted_names:
+            raise TypeError(
+                f"{row.name}.response: {function!r} has the parameter {param.name!r}."
+                f"{_did_you_mean(param.name, accepted_names)} "
+                f"After the request it may take {', '.join(accepted_names)} by name"
+            )
 
 
 async def _await_callable(awaitable: Any, request: httpx.Request, row: _Row) -> Any:
@@ -14974,6 +15302,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, (bytes, bytearray)), _prepare_bytes),
     (_is_response, _prepare_response),
     (lambda value: isinstance(value, Turn), _prepare_turn),
+    (lambda value: isinstance(value, Reply), _prepare_reply),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
     (_is_stream, _prepare_events),
     (_is_exception, _prepare_exception),
@@ -17383,6 +17712,7 @@ _RECORD_FIELDS = (
     "headers",
     "attempt",
     "status",
+    "started",
     "duration",
 )
 
@@ -17765,6 +18095,40 @@ def as_json(value: Any) -> Turn:
     return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
 
 
+def reply(*parts: Any, headers: Mapping[str, str] | None = None) -> Reply:
+    """Return one answer of several parts, in order, with headers of its own.
+
+        create.response = reply("It rains.", {"usage": {"prompt_tokens": 7}})
+        create.response = reply("Hi", headers={"x-ratelimit-remaining-requests": "3"})
+        create.response = tool_call("get_weather", city="Oslo") + {"model": "gpt-6-sol"}  # the same as reply(...)
+
+    parts: a text, the result of a builder such as `tool_call(...)`, an item of a response (a dict with its `type`), or
+        any other dict with fields of the answer. An item or fields may also be a model of the SDK, and any other pydantic
+        model is JSON that the model outputs. Without parts, the answer is the default.
+    headers: headers of the answer, in addition to those that the API sends. A header that is given replaces that of the
+        API.
+    Raises `TypeError` for a part or a header of another type.
+    """
+    flat_parts: list[Any] = []
+    all_headers: dict[str, str] = {}
+    for part in parts:
+        if not _is_part(part):
+            raise TypeError(
+                f"reply(...) cannot have the part {_safe_repr(part)}; a part is a text, a builder such as tool_call(...), "
+                "an item with its type, or a dict with fields of the answer"
+            )
+        if isinstance(part, Reply):
+            flat_parts += part.parts
+            all_headers.update(part.headers)
+        else:
+            flat_parts.append(part)
+    for name, value in (headers or {}).items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"reply(..., headers=...) has {name!r}: {value!r}; expected a str for each")
+        all_headers[name] = value
+    return Reply(tuple(flat_parts), all_headers)
+
+
 Answer = Any  # the type of `.response`, for annotations; the stubs define it in full
 
 
@@ -18003,7 +18367,7 @@ def streamed(
 
 _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
     builder.__name__: builder
-    for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, error, timeout, streamed)
+    for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, reply, error, timeout, streamed)
 }
 
 # Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
@@ -18011,6 +18375,7 @@ _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
 _VALUE_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
     "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
     "join": lambda parts: functools.reduce(operator.add, parts),
+    "reply": lambda parts, headers=None: reply(*parts, headers=headers),
     "bytes": base64.b64decode,
     "pattern": re.compile,
     "default": lambda: ...,
@@ -18281,11 +18646,40 @@ class _NoNewAttributes:
         if name.startswith("_") or hasattr(type(self), name):
             super().__setattr__(name, value)
             return
-        attributes = [attribute for attribute in dir(type(self)) if not attribute.startswith("_")]
-        raise AttributeError(
-            f"{self!r} has no attribute {name!r} to set."
-            f"{_did_you_mean(name, attributes)} Available: {', '.join(attributes)}"
-        )
+        raise AttributeError(_missing_attribute_message(self, name))
+
+
+def _missing_attribute_message(obj: Any, name: str) -> str:
+    """Return the message for an attribute that an object does not have, with what to use instead."""
+    attributes = [attribute for attribute in dir(obj) if not attribute.startswith("_")]
+    hint = _did_you_mean(name, attributes)
+    if isinstance(obj, Scripted) and name in _UNITTEST_MOCK_ATTRIBUTES:
+        hint = f" Use {_UNITTEST_MOCK_ATTRIBUTES[name]}."
+    return f"{obj!r} has no attribute {name!r}.{hint} Available: {', '.join(attributes)}"
+
+
+# Attributes of `unittest.mock` that endpoints and rules do not have, and what to use instead.
+_UNITTEST_MOCK_ATTRIBUTES = {
+    "assert_any_await": "assert_any_call(...)",
+    "assert_awaited": "assert_called()",
+    "assert_awaited_once": "assert_called_once()",
+    "assert_awaited_once_with": "assert_called_once_with(...)",
+    "assert_awaited_with": "assert_called_with(...)",
+    "assert_has_awaits": "assert_any_call(...) for each call, or compare requests",
+    "assert_has_calls": "assert_any_call(...) for each call, or compare requests",
+    "assert_not_awaited": "assert_not_called()",
+    "await_args": "requests[-1]",
+    "await_args_list": "requests",
+    "await_count": "call_count",
+    "call_args": "requests[-1]",
+    "call_args_list": "requests",
+    "calls": "requests",
+    "method_calls": "requests",
+    "mock_calls": "requests",
+    "reset_mock": "openai_mock.reset()",
+    "return_value": "response",
+    "side_effect": "response",
+}
 
 
 class Scripted(_NoNewAttributes):
@@ -18299,12 +18693,17 @@ class Scripted(_NoNewAttributes):
         self._hit_count = 0
         self._json_form: Any = None  # the response as JSON, if the control plane set it
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise AttributeError(_missing_attribute_message(self, name))
+
     @property
     def response(self) -> Any:
         """The response to answer with, as you set it, or None. `del` restores the default.
 
             create.response = "Hello!"  # the model's text
-            create.response = {"usage": {"prompt_tokens": 7}}  # some fields of the response
+            create.response = {"model": "gpt-6-sol"}  # some fields of the response
             create.response = [error(429), "Here I am."]  # one response for each HTTP attempt
             create.response = lambda request: f"{len(request.content)} bytes"  # computed for each request
             del create.response
@@ -18393,6 +18792,17 @@ class Scripted(_NoNewAttributes):
         actual_lines = _pretty_json_lines(compared_params)
         diff = difflib.unified_diff(expected_lines, actual_lines, "expected", "was called with", lineterm="")
         raise AssertionError("\n".join([f"{self} was called with different arguments: {mismatch}", *diff]))
+
+    def assert_called_once_with(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
+        """Assert that there was exactly one request, and that it had these parameters.
+
+            client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "Hi"}])
+            create.assert_called_once_with(messages=[{"content": "Hi"}])
+
+        Raises `AssertionError` and `TypeError` as `assert_called_once` and `assert_called_with` do.
+        """
+        self.assert_called_once()
+        self.assert_called_with(expected, **subset)
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """Assert that at least one request had these parameters. They match as in `assert_called_with`.
@@ -18651,6 +19061,14 @@ class Namespace(_NoNewAttributes):
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and name in _names_below(self._path):
             raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
+        if name == "response":
+            endpoints = _endpoint_names(f"{self._path}.")
+            create = f"{self._path}.create"
+            example = create if create in endpoints else endpoints[0]
+            raise AttributeError(
+                f"openai_mock.{self._path} is a group of endpoints; set the response of one of them: "
+                f"openai_mock.{example}.response = {_short_repr(value)}"
+            )
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
@@ -18709,6 +19127,8 @@ class Record:
     response: the response, None if a network fault or a mistake was raised instead.
     answered_by: the endpoint or the rule whose response was used, None for the default response.
     duration: the time until the response, in seconds.
+    started: the time at which the request came, in seconds as `time.time()` returns them. The difference between two
+        attempts is the time that the client waited, and the duration of the first one.
     events: the events that were sent in reply to a message over a WebSocket, None for HTTP.
     """
 
@@ -18720,6 +19140,9 @@ class Record:
     answered_by: Any = None
     duration: float = 0.0
     events: list[dict[str, Any]] | None = None
+    started: float = dataclasses.field(
+        default_factory=lambda: time.time()
+    )  # looked up late, for tests that set the clock
     _raised: str = ""  # the name of the exception that was raised instead of a response
 
     @property
@@ -18819,13 +19242,33 @@ def _has_tool_results(call: _Call) -> bool:
     return last.get("role") in ("tool", "function") or str(last.get("type")).endswith("call_output")
 
 
+# The names that chat completions and responses have for the same parameter.
+_SIBLING_PARAMS = {
+    "input": "messages",
+    "max_completion_tokens": "max_output_tokens",
+    "max_output_tokens": "max_completion_tokens",
+    "max_tokens": "max_output_tokens",
+    "messages": "input",
+    "reasoning": "reasoning_effort",
+    "reasoning_effort": "reasoning",
+    "response_format": "text",
+    "text": "response_format",
+}
+
+
 def _check_param_spelling(prefix: str, row: _Row, names: Iterable[str]) -> None:
-    """Raise `TypeError` for a name that looks like a misspelled parameter of the endpoint; `prefix` begins the message."""
+    """Raise `TypeError` for a misspelled parameter of the endpoint, or its name in the sibling API.
+
+    prefix: the beginning of the message.
+    """
     if not names:
         return
     param_names = {"tool_result", *_param_names(row.name), *_path_params(row.path)}
     for name in set(names) - param_names:
         suggestion = _did_you_mean(name, param_names, 0.75)
+        sibling = _SIBLING_PARAMS.get(name)
+        if sibling in param_names:
+            suggestion = f" Closest: {sibling!r}."
         if suggestion:
             raise TypeError(f"{prefix}this endpoint has no parameter {name!r}.{suggestion}")
 

@@ -5,7 +5,7 @@ import httpx
 from pydantic import BaseModel
 from typing_extensions import Never, TypeVar
 
-from . import Endpoint, EventStream, Rule, Streamed, Turn
+from . import Endpoint, EventStream, Reply, Rule, Streamed, Turn
 
 _T = TypeVar("_T")
 _ResultT = TypeVar("_ResultT", covariant=True)
@@ -36,8 +36,9 @@ _Common: TypeAlias = (
     | Iterator[Any]
     | AsyncIterator[Any]
     | Streamed
+    | Reply
 )
-_Given: TypeAlias = _Common | _T | Sequence[_Common | _T]
+_Given: TypeAlias = _Common | _T
 _Result: TypeAlias = _Given[_T] | Awaitable[_Given[_T]]
 _One: TypeAlias = _Common | _T | _Function[_Result[_T]] | Callable[..., _Result[_T]]
 # Of a list that was made before it is set, mypy knows the items as objects; each is checked when it is set.
