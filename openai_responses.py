@@ -570,7 +570,7 @@ _HELPER_ENDPOINTS = {
     "beta.threads.runs.submit_tool_outputs_stream": "beta.threads.runs.submit_tool_outputs",
     "beta.agents.environments.files.upload": "beta.agents.environments.files.create",
     "beta.agents.sessions.artifacts.for_result": "beta.agents.sessions.artifacts.list",
-    "beta.agents.sessions.stream": "beta.agents.sessions.events.stream",
+    "beta.agents.sessions.stream": "beta.agents.sessions.events.create",
     "chat.completions.parse": "chat.completions.create",
     "chat.completions.stream": "chat.completions.create",
     "files.wait_for_processing": "files.retrieve",
@@ -1968,7 +1968,10 @@ class _Metadata:
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
-    created_by: str = ""  # the endpoint that created a run
+    created_by: str = ""  # the endpoint that created a run or a session
+    events: list[_JSON] = dataclasses.field(default_factory=list)  # the events of a session of an agent, in order
+    # the events to come of a session; to produce one changes the state
+    upcoming: list[Iterator[_JSON]] = dataclasses.field(default_factory=list)
     requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
     seeded: bool = False  # True if a list has been filled with its initial objects
@@ -4205,8 +4208,13 @@ def _turn_to_text(turn: Turn) -> _JSON:
 
 
 # By response model, a function that converts a turn to a partial of the model. It raises `TypeError` for a turn that the
-# model has no fields for.
+# model has no fields for. The key is the name of the endpoint if other calls with the same model don't answer with turns.
 _TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
+
+
+def _turn_converter(row: _Row) -> Callable[[Turn], _JSON] | None:
+    """Return the function that converts a turn to an answer of an endpoint, or None if it doesn't answer with turns."""
+    return _TURN_CONVERTERS.get(row.name) or _TURN_CONVERTERS.get(row.model)
 
 
 # The responses API's reason for an incomplete answer, by `Turn.stop`.
@@ -5308,14 +5316,18 @@ class _Behavior:
     stages: tuple[Any, ...] = ()
     # returns the answer where nothing is set, instead of the handler of the verb
     handler: Callable[[_Call], Any] | None = None
-    # continues what another call started, with the turn of that call's script
-    resume: Callable[[_Call, Turn | None], Any] | None = None
+    # continues what another call started, with that call's script
+    resume: Callable[[_Call, _Script], Any] | None = None
+    # returns False for a call that the model generates nothing for; called before a response is selected. None: always True
+    needs_output: Callable[[_Call], bool] | None = None
     # a coroutine function that runs before the answer is built, without the lock of the state
     before_answer: Callable[[_Call, _Wait], Any] | None = None
     # returns the events of the answer, for a stream
-    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None
+    events: Callable[[_Call, Any, int | None], Iterable[_Event]] | None = None
     # whether the answer is a stream without `stream=True`
     always_streams: bool = False
+    # whether requests that come while the stream is read change its later events, so that each event is sent alone
+    is_interactive: bool = False
     # the endpoint whose responses and rules apply where this one has none: the same call over another connection
     fallback_to: str = ""
     # returns everything that the model sees; see `_conversation_of`
@@ -5367,7 +5379,7 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     if behavior.resume:
         has_turn_for_object = script.turn and call.key in call.objects
         if script is _NOT_SET or has_turn_for_object:
-            return behavior.resume(call, script.turn)
+            return behavior.resume(call, script)
     if script is _NOT_SET:
         verb = "create" if behavior.store else call.shape.verb
         handler = behavior.handler or _HANDLERS_BY_VERB[verb]
@@ -5502,7 +5514,7 @@ def _default_answer(call: _Call) -> Any:
     It is the model output that the request requires, such as a tool call, or else the `default` of the behavior, or
     else the default of the answer's type. In a union, the first member that accepts the request is that type.
     """
-    to_partial = _TURN_CONVERTERS.get(call.row.model)
+    to_partial = _turn_converter(call.row)
     if to_partial:
         turn = _default_turn(call.body)
         if turn:
@@ -9453,7 +9465,7 @@ def _check_tool_outputs(call: _Call) -> None:
         )
 
 
-def _resume_run(call: _Call, turn: Turn | None) -> Any:
+def _resume_run(call: _Call, script: _Script) -> Any:
     """Complete the open steps of a run with the tool outputs of the request, restart the run, and return it."""
     run = _require_target(call)
     outputs = {}
@@ -9464,7 +9476,7 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
             _complete_tool_call_step(step, outputs)
     _discard_set_state(call.store, call.resource.name, call.key)
     # `tool_choice` would make the default turn call the same tool again
-    _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
+    _start_run(call.store, run, script.turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
@@ -9875,12 +9887,582 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, obj: Any, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a session that was created and is idle."""
-    fields = {"session_id": call.params["session_id"]}
-    for event_model in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{event_model}", call.store, fields)
-        yield event["type"], event
+# ---- sessions of agents: input ---------------------------------------------------------------------------------------
+
+
+def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
+    """Store a session, and start its first turn if the request has input and the test did not set a state."""
+    store = call.store
+    _store_created(call, session, script)
+    store._ensure_metadata("beta.agents.sessions", session["id"]).created_by = call.row.name
+    _queue_events(store, session["id"], [_session_event(session, "created")])
+    messages = _input_messages(call.body.get("input"))
+    if script.sets_state:
+        _queue_events(store, session["id"], [_session_event(session, session["status"])])
+    elif messages:
+        turn = _start_turn(store, session, messages)
+        _queue_step(call, session, turn, script)
+    else:
+        _queue_events(store, session["id"], [_session_event(session, "idle")])
+
+
+def _input_messages(value: Any) -> list[_JSON]:
+    """Return the input of a request as messages of the user. A string is one message."""
+    if isinstance(value, str) and value:
+        return [{"role": "user", "content": [{"type": "input_text", "text": value}]}]
+    return _only_dicts(value)
+
+
+def _creates_with_input(call: _Call) -> bool:
+    return bool(_input_messages(call.body.get("input")))
+
+
+def _submit_input(call: _Call, script: _Script) -> bytes:
+    """Apply the events of a request to a session, and queue the next step of the model if it is due.
+
+    Raises the service's 400 or 409 of an event that the session cannot take, before any event is applied.
+    """
+    session = _require_target(call)
+    needs_output = _needs_session_output(call)
+    events = _only_dicts(call.body.get("events"))
+    handlers = [_INPUT_HANDLERS[event["type"]] for event in events]
+    for handler, event in zip(handlers, events, strict=True):
+        handler.check(call.store, session, event)
+    for handler, event in zip(handlers, events, strict=True):
+        handler.apply(call.store, session, event)
+    if needs_output:
+        turn = typing.cast(_JSON, _active_turn(call.store, session["id"]))
+        _queue_step(call, session, turn, script)
+    return b""
+
+
+def _needs_session_output(call: _Call) -> bool:
+    """Return True if the input of a request makes the model generate output.
+
+    That is a message to an idle session, or the last result that a turn waits for. A message finishes the work that the
+    session has queued, so that it finds the session idle or waiting.
+    """
+    session = call.objects.get(call.key)
+    if session is None:
+        return False
+    events = _only_dicts(call.body.get("events"))
+    has_message = any(event.get("type") == "agent.session.input.message" for event in events)
+    if has_message:
+        _finish_work(call.store, session["id"])
+    pending_ids = {
+        _action_id(action) for action in _load_object(call.store, call.resource, call.key)["required_actions"]
+    }
+    if pending_ids:
+        return pending_ids <= {_action_id(event) for event in events}
+    return has_message and _active_turn(call.store, session["id"]) is None
+
+
+def _action_id(action: Mapping[str, Any]) -> Any:
+    """Return the ID that a required action and its result have in common."""
+    return action.get("call_id") or action.get("request_id")
+
+
+class _InputHandler(NamedTuple):
+    """How a session takes the input of one type."""
+
+    apply: Callable[[StateStore, _JSON, _JSON], None]
+    # raises the error of input that the session cannot take
+    check: Callable[[StateStore, _JSON, _JSON], None] = lambda store, session, event: None
+
+
+def _apply_message(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Start a turn with the messages of an event, or add them to the turn that is active."""
+    messages = _input_messages(event.get("input"))
+    turn = _active_turn(store, session["id"])
+    if turn is None:
+        _start_turn(store, session, messages)
+        return
+    for message in messages:
+        item = _add_session_item(store, turn, {"type": "message", **message})
+        _queue_events(store, session["id"], [_session_item_added(turn, item, None)])
+
+
+def _check_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Raise the 400 of a result for an unknown call, and the 409 of a second result that differs from the first one."""
+    call_id = event.get("call_id")
+    if call_id in [action.get("call_id") for action in session["required_actions"]]:
+        return
+    for item in _load_child_objects(store, "beta.agents.sessions.items", session["id"]):
+        if item["type"] == "function_call_output" and item["call_id"] == call_id:
+            if item.items() >= _tool_result_fields(event).items():
+                return
+            _reject(f"Tool call already has another result: {call_id}", "events", "conflict", status=409)
+    _reject(f"Unknown pending tool call: {call_id}", "events", "invalid_request_error")
+
+
+def _apply_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Add the result of a function call, and resume the turn if it waits for no other result."""
+    call_id = event["call_id"]
+    open_actions = [action for action in session["required_actions"] if action.get("call_id") != call_id]
+    if len(open_actions) == len(session["required_actions"]):  # the same result again
+        return
+    session["required_actions"] = open_actions
+    turn = typing.cast(_JSON, _active_turn(store, session["id"]))
+    output = _add_session_item(store, turn, _tool_result_fields(event))
+    _queue_events(store, session["id"], _tool_result_events(store, turn, output))
+    if not open_actions:
+        _resume_turn(store, session, turn)
+
+
+def _tool_result_fields(event: Mapping[str, Any]) -> _JSON:
+    """Return the fields of the item for the result of a function call."""
+    return {
+        "type": "function_call_output",
+        "call_id": event["call_id"],
+        "status": "completed" if event.get("success") else "failed",
+        "output": event.get("output"),
+        "error": event.get("error"),
+    }
+
+
+def _apply_cancel(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Cancel the turn that is active, if there is one. What it has begun stays incomplete."""
+    turn = _active_turn(store, session["id"])
+    if turn is None:
+        return
+    while turn["status"] == "queued":  # the events of its start come in any case
+        _produce_event(store, session["id"])
+    session["required_actions"] = []
+    store._ensure_metadata("beta.agents.sessions", session["id"]).upcoming.clear()
+    _queue_events(store, session["id"], _cancelled_events(store, session, turn))
+
+
+# By the type of an event that an application sends to a session, what it does.
+_INPUT_HANDLERS: dict[str, _InputHandler] = {
+    "agent.session.input.cancel": _InputHandler(_apply_cancel),
+    "agent.session.input.message": _InputHandler(_apply_message),
+    "agent.session.input.tool_result": _InputHandler(_apply_tool_result, _check_tool_result),
+}
+
+
+def _session_conversation(call: _Call) -> list[_JSON]:
+    """Return the items of a session, and after them the messages and results of the request."""
+    if not call.shape.item_param:
+        return [{"type": "message", **message} for message in _input_messages(call.body.get("input"))]
+    items = [*_load_child_objects(call.store, "beta.agents.sessions.items", call.item_id)]
+    for event in _only_dicts(call.body.get("events")):
+        if event.get("type") == "agent.session.input.tool_result":
+            items.append(_tool_result_fields(event))
+        items += [{"type": "message", **message} for message in _input_messages(event.get("input"))]
+    return items
+
+
+# ---- sessions of agents: turns and items -----------------------------------------------------------------------------
+
+
+_FINAL_TURN_STATUSES = ("completed", "failed", "cancelled")
+
+
+def _active_turn(store: StateStore, session_id: str) -> _JSON | None:
+    """Return the turn of a session that has not ended, or None."""
+    for turn in reversed(_load_child_objects(store, "beta.agents.sessions.turns", session_id)):
+        if turn["status"] not in _FINAL_TURN_STATUSES:
+            return turn
+    return None
+
+
+def _start_turn(store: StateStore, session: _JSON, messages: Iterable[_JSON]) -> _JSON:
+    """Store a turn with messages of the user, queue the events of its start, and return it."""
+    fields = {
+        "agent_id": session["agent"]["id"],
+        "session_id": session["id"],
+        "status": "queued",
+        "started_at": None,
+        "completed_at": None,
+    }
+    turn = _add_related_object(store, "beta.agents.sessions.turns", (session["id"],), fields)
+    items = [_add_session_item(store, turn, {"type": "message", **message}) for message in messages]
+    session.update(status="in_progress", last_active_at=int(time.time()))
+    _queue_events(store, session["id"], _turn_start_events(session, turn, items))
+    return turn
+
+
+def _add_session_item(store: StateStore, turn: Mapping[str, Any], fields: Mapping[str, Any]) -> _JSON:
+    """Add an item to a turn and its session, with defaults for the fields that are not given, and return it."""
+    item_type = _sdk_type("beta.AgentSessionItem")
+    item = _fill_placeholders(_merge(item_type, {**fields, "turn_id": turn["id"]}, "item"), store)
+    session_id = turn["session_id"]
+    _insert_object(store, _get_resource("beta.agents.sessions.items"), (session_id,), item)
+    store["beta.agents.sessions.turns.items"][session_id, turn["id"], item["id"]] = item
+    return item
+
+
+def _queue_step(call: _Call, session: _JSON, turn: _JSON, script: _Script) -> None:
+    """Queue the events of one step of the model: the turn that the test set, or one that fits the agent."""
+    agent = session["agent"]
+    output = script.turn or _default_turn(agent) or Turn(_DEFAULT_TEXT)
+    if call.mock._strict and script.turn:
+        _check_set_output(call, agent, script.turn)
+    events = _model_step_events(call.store, session, turn, output, script.pace.chunk)
+    _queue_events(call.store, session["id"], events)
+
+
+def _resume_turn(store: StateStore, session: _JSON, turn: _JSON) -> None:
+    """Set a turn that waited, and its session, in progress again."""
+    turn["status"] = "in_progress"
+    session["status"] = "in_progress"
+    _queue_events(store, session["id"], [_session_event(session, "in_progress")])
+
+
+def _agent_output_items(turn: Turn) -> list[_JSON]:
+    """Return the output of the model as partial items, with the fields that items of agents have."""
+    items = _turn_to_response(turn)["output"]
+    for item in items:
+        if item["type"] == "message":
+            item["role"] = "assistant"
+            item["content"] = [{"type": "output_text", "text": _extract_text(part)} for part in item["content"]]
+            item["phase"] = "commentary" if turn.tool_calls else "final_answer"
+        elif item["type"] == "function_call":
+            item["arguments"] = _decoded_arguments(item["arguments"])
+    return items
+
+
+def _decoded_arguments(text: str) -> Any:
+    """Return the arguments of a call as JSON, or as the text of the test that is no JSON on purpose."""
+    try:
+        return _json_decode(text)
+    except ValueError:
+        return text
+
+
+def _turn_to_session(turn: Turn) -> _JSON:
+    """Return no fields, because a turn becomes items of a session.
+
+    Raises `TypeError` for a turn with citations, or one that is filtered, which agents do not have.
+    """
+    if turn.citations:
+        raise TypeError(f"{turn!r}: messages of agents have no citations")
+    if turn.stop == "content_filter":
+        raise TypeError(f"{turn!r}: agents have no content filter")
+    return {}
+
+
+def _turn_usage(store: StateStore, turn: Mapping[str, Any]) -> _JSON:
+    """Return the token counts of a turn. Its output is what its own items have from the model, its input all before."""
+    input_tokens = 0
+    output_tokens = 0
+    for item in _load_child_objects(store, "beta.agents.sessions.items", turn["session_id"]):
+        tokens = _count_tokens(_extract_text(item) or json.dumps(item.get("arguments", "")))
+        if item["turn_id"] == turn["id"] and _is_agent_output(item):
+            output_tokens += tokens
+        else:
+            input_tokens += tokens
+    return {
+        "input_tokens": input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": input_tokens + output_tokens,
+    }
+
+
+def _is_agent_output(item: Mapping[str, Any]) -> bool:
+    """Return True for an item that has an `output_index`: it is neither a message of the user nor a result."""
+    return item["type"] not in ("function_call_output", "agent_message") and item.get("role") != "user"
+
+
+# ---- sessions of agents: stream events -------------------------------------------------------------------------------
+
+
+def _queue_events(store: StateStore, session_id: str, events: Iterable[_JSON]) -> None:
+    """Add events to those that a session will produce."""
+    store._ensure_metadata("beta.agents.sessions", session_id).upcoming.append(iter(events))
+
+
+def _produce_event(store: StateStore, session_id: str) -> bool:
+    """Add the next event to the events of a session, and change the state as it says. Return False if none is left."""
+    metadata = store._ensure_metadata("beta.agents.sessions", session_id)
+    while metadata.upcoming:
+        event = next(metadata.upcoming[0], None)
+        if event is not None:
+            metadata.events.append(_copy_json({**event, "event_id": store._new_id("event_")}))
+            return True
+        metadata.upcoming.pop(0)
+    return False
+
+
+def _finish_work(store: StateStore, session_id: str) -> None:
+    """Produce all events that a session has queued."""
+    while _produce_event(store, session_id):
+        pass
+
+
+def _finish_all_sessions(store: StateStore) -> None:
+    for session_id in list(store.get("beta.agents.sessions", ())):
+        _finish_work(store, session_id)
+
+
+def _after_work(handler: Callable[[_Call], Any]) -> Callable[[_Call], Any]:
+    """Return a handler that finishes the queued work of all sessions before it reads the state."""
+
+    def finish_and_handle(call: _Call) -> Any:
+        _finish_all_sessions(call.store)
+        return handler(call)
+
+    return finish_and_handle
+
+
+def _count_events(call: _Call) -> int:
+    """Return the number of events that a session has had. Raise the 404 of a session that does not exist."""
+    session = _require_target(call)
+    return len(call.store._ensure_metadata("beta.agents.sessions", session["id"]).events)
+
+
+def _live_events(call: _Call, start: Any, chunk: int | None) -> Iterable[_Event]:
+    """Return the events of a session from now on.
+
+    start: the number of events before the stream, or the event that the test set.
+    """
+    if isinstance(start, dict):
+        return [(start["type"], start)]
+    return _SessionStream(call.store, call.item_id, start)
+
+
+# The events of a session that end the stream of its creation.
+_SESSION_ENDS = ("agent.session.idle", "agent.session.failed", "agent.session.budget_reached")
+
+
+def _creation_events(call: _Call, session: _JSON, chunk: int | None) -> Iterable[_Event]:
+    """Return the events of a new session until its first turn has ended, or the session has failed."""
+    return _SessionStream(call.store, session["id"], 0, _SESSION_ENDS)
+
+
+class _SessionStream:
+    """The events of a session, each produced when the client reads it.
+
+    A synchronous client reads to the end of what the session has to do. An asynchronous one waits for the requests of
+    other tasks, and reads to the end too if there are none.
+
+    start: the number of events before the first one.
+    ends: the types of the events that end the stream.
+    """
+
+    _CHECK_INTERVAL = 0.01  # seconds after which a waiting stream looks for new events
+
+    def __init__(self, store: StateStore, session_id: str, start: int, ends: Sequence[str] = ()) -> None:
+        self.store = store
+        self.session_id = session_id
+        self.position = start
+        self.ends = ends
+
+    def __iter__(self) -> Iterator[_Event]:
+        while event := self._next_event():
+            yield event["type"], event
+            if event["type"] in self.ends:
+                return
+
+    async def __aiter__(self) -> AsyncIterator[_Event]:
+        while True:
+            for name, event in self:
+                yield name, event
+                if name in self.ends:
+                    return
+            if self.session_id not in self.store["beta.agents.sessions"] or _is_only_task():
+                return
+            await _sleep(self._CHECK_INTERVAL)
+
+    def _next_event(self) -> _JSON | None:
+        """Return the next event, or None if the session has nothing left to do, or is deleted."""
+        with self.store.lock:
+            if self.session_id not in self.store["beta.agents.sessions"]:
+                return None
+            events = self.store._ensure_metadata("beta.agents.sessions", self.session_id).events
+            if self.position == len(events) and not _produce_event(self.store, self.session_id):
+                return None
+            self.position += 1
+            return events[self.position - 1]
+
+
+def _is_only_task() -> bool:
+    """Return True if no other task of this event loop can send a request. Only asyncio tells, so False for other loops."""
+    try:
+        other_tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    except RuntimeError:  # the loop is not asyncio's
+        return False
+    return not other_tasks
+
+
+def _session_event(session: _JSON, name: str) -> _JSON:
+    return {"type": f"agent.session.{name}", "session": session}
+
+
+def _turn_event(turn: Mapping[str, Any], name: str, /, **fields: Any) -> _JSON:
+    ids = {"session_id": turn["session_id"], "turn_id": turn["id"]}
+    return {"type": f"agent.session.turn.{name}", **ids, **fields}
+
+
+def _session_item_added(turn: Mapping[str, Any], item: _JSON, output_index: int | None) -> _JSON:
+    return _turn_event(turn, "item.added", item=item, output_index=output_index)
+
+
+def _session_item_done(turn: Mapping[str, Any], item: _JSON, output_index: int) -> _JSON:
+    return _turn_event(turn, "item.done", item=item, output_index=output_index)
+
+
+def _turn_start_events(session: _JSON, turn: _JSON, items: Sequence[_JSON]) -> Iterator[_JSON]:
+    """Yield the events of a turn that starts with some messages of the user."""
+    yield _turn_event(turn, "created", turn=turn)
+    for item in items[:1]:
+        yield _session_item_added(turn, item, None)
+    yield _session_event(session, "in_progress")
+    turn.update(status="in_progress", started_at=int(time.time()))
+    yield _turn_event(turn, "in_progress", turn=turn)
+    for item in items[1:]:
+        yield _session_item_added(turn, item, None)
+
+
+def _model_step_events(
+    store: StateStore, session: _JSON, turn: _JSON, output: Turn, chunk: int | None
+) -> Iterator[_JSON]:
+    """Yield the events of one step of the model, which ends the turn or makes it wait for results of functions."""
+    items = _agent_output_items(output)
+    function_calls = [item for item in items if item["type"] == "function_call"]
+    for item in items:
+        if item["type"] != "function_call":
+            yield from _output_item_events(store, turn, item, chunk)
+    if function_calls:
+        yield from _waiting_events(store, session, turn, function_calls)
+    elif output.stop:
+        error = {"code": "max_output_tokens", "message": "The model reached its output token limit."}
+        yield from _turn_end_events(store, session, turn, "failed", error)
+    else:
+        yield from _turn_end_events(store, session, turn, "completed")
+
+
+def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, function_calls: Iterable[_JSON]) -> Iterator[_JSON]:
+    """Yield the events of a turn that calls functions of the application.
+
+    The calls are known before their events are read, because the SDK sends a result as soon as it has read a call.
+    `requires_action` follows even if all results are there already.
+    """
+    items = [_add_session_item(store, turn, {**item, "status": "in_progress"}) for item in function_calls]
+    actions = []
+    for item in items:
+        fields = {name: item[name] for name in ("type", "call_id", "name", "arguments", "turn_id")}
+        actions.append(fields)
+    session["required_actions"] = [*actions]
+    for item in items:
+        yield _session_item_added(turn, item, _output_index(store, turn, item))
+    waiting = {"status": "requires_action", "required_actions": actions}
+    if session["required_actions"]:
+        session["status"] = "requires_action"
+        turn["status"] = "waiting"
+    yield _session_event({**session, **waiting}, "requires_action")
+
+
+def _tool_result_events(store: StateStore, turn: _JSON, output: _JSON) -> Iterator[_JSON]:
+    """Yield the events of a result, and the end of the call that it belongs to."""
+    yield _session_item_added(turn, output, None)
+    for item in _turn_items(store, turn):
+        if item["type"] == "function_call" and item["call_id"] == output["call_id"]:
+            item["status"] = output["status"]
+            yield _session_item_done(turn, item, _output_index(store, turn, item))
+
+
+def _cancelled_events(store: StateStore, session: _JSON, turn: _JSON) -> Iterator[_JSON]:
+    """Yield the end of a turn that is cancelled, after the ends of its open items."""
+    for item in _turn_items(store, turn):
+        if item.get("status") == "in_progress":
+            item["status"] = "incomplete"
+            yield _session_item_done(turn, item, _output_index(store, turn, item))
+    yield from _turn_end_events(store, session, turn, "cancelled")
+
+
+def _turn_end_events(
+    store: StateStore, session: _JSON, turn: _JSON, status: str, error: _JSON | None = None
+) -> Iterator[_JSON]:
+    """Yield the end of a turn, and the session that is idle again."""
+    if error:
+        yield _error_event(session, error)
+    now = int(time.time())
+    usage = _turn_usage(store, turn)
+    turn.update(status=status, error=error, completed_at=now, usage=usage)
+    yield _turn_event(turn, status, turn=turn, usage=usage)
+    session.update(status="idle", last_active_at=now, usage=_add_usage(session["usage"], usage))
+    yield _session_event(session, "idle")
+
+
+def _error_event(session: Mapping[str, Any], error: Mapping[str, Any]) -> _JSON:
+    details = {"type": error["code"], "code": error["code"], "message": error["message"], "param": None}
+    return {"type": "error", "session_id": session["id"], "error": details}
+
+
+def _add_usage(first: _JSON | None, second: _JSON) -> _JSON:
+    """Return the sum of two usages. The first one may be None."""
+    if first is None:
+        return second
+    total = {}
+    for name, value in second.items():
+        if isinstance(value, dict):
+            total[name] = _add_usage(first[name], value)
+        else:
+            total[name] = first[name] + value
+    return total
+
+
+def _turn_items(store: StateStore, turn: Mapping[str, Any]) -> list[_JSON]:
+    return list(store._children("beta.agents.sessions.turns.items", turn["session_id"], turn["id"]).values())
+
+
+def _output_index(store: StateStore, turn: Mapping[str, Any], item: _JSON) -> int:
+    """Return the position of an item among the output items of its turn."""
+    ids = [other["id"] for other in _turn_items(store, turn) if _is_agent_output(other)]
+    return ids.index(item["id"])
+
+
+class _AgentItemType(NamedTuple):
+    """The fields and events of one type of item that the model or a tool of the service adds to a turn."""
+
+    # fields with another value in `item.added` than in `item.done`
+    initial: Mapping[str, Any] = {}
+    # returns the events between `item.added` and `item.done`, without the IDs
+    events: Callable[[_JSON, int | None], Iterator[_JSON]] = lambda item, chunk: iter(())
+
+
+def _output_item_events(
+    store: StateStore, turn: _JSON, fields: Mapping[str, Any], chunk: int | None
+) -> Iterator[_JSON]:
+    """Add an item to a turn, and yield its events."""
+    row = _AGENT_ITEM_TYPES[fields["type"]]
+    item = _add_session_item(store, turn, fields)
+    final_fields = {name: item[name] for name in row.initial}
+    item.update(row.initial)
+    output_index = _output_index(store, turn, item)
+    yield _session_item_added(turn, item, output_index)
+    for event in row.events({**item, **final_fields}, chunk):
+        name = event["type"].removeprefix("response.")
+        ids = {"item_id": item["id"], "output_index": output_index}
+        yield {**_turn_event(turn, name), **ids, **{key: value for key, value in event.items() if key != "type"}}
+    item.update(final_fields)
+    yield _session_item_done(turn, item, output_index)
+
+
+def _agent_message_events(message: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    for index, part in enumerate(message["content"]):
+        for event in _part_events("output_text", part, "text", chunk):
+            yield event | {"content_index": index}
+
+
+def _agent_reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    for event in _reasoning_events(item, chunk):
+        if event["type"].endswith("part.done"):
+            yield event | {"status": None}
+        else:
+            yield event
+
+
+_AGENT_ITEM_TYPES: dict[str, _AgentItemType] = {
+    "message": _AgentItemType({"status": "in_progress", "content": []}, _agent_message_events),
+    "reasoning": _AgentItemType({"summary": []}, _agent_reasoning_events),
+}
+
+
+# ---- rows of these APIs ----------------------------------------------------------------------------------------------
 
 
 _extend_table(
@@ -9894,6 +10476,11 @@ _extend_table(
 _extend_table(
     _ID_PREFIXES,
     {
+        "AgentFunctionCallItem": "fc_",
+        "AgentReasoningItem": "rs_",
+        "FunctionCallOutputItemResource": "fco_",
+        "AgentSession": "sess_",
+        "AgentSessionMessage": "msg_",
         "ChatKitThread": "cthr_",
         "ChatSession": "cksess_",
     },
@@ -9912,11 +10499,46 @@ _extend_table(
 
 
 _extend_table(
+    _TURN_CONVERTERS,
+    {
+        "beta.agents.sessions.create": _turn_to_session,
+        "beta.agents.sessions.events.create": _turn_to_session,
+    },
+)
+
+
+_extend_table(
     _BEHAVIORS,
     {
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.events.stream": _Behavior(events=_session_events, always_streams=True),
+        "beta.agents.sessions.create": _Behavior(
+            is_generated=True,
+            store=_store_session,
+            needs_output=_creates_with_input,
+            events=_creation_events,
+            is_interactive=True,
+            get_messages=_session_conversation,
+        ),
+        "beta.agents.sessions.events.create": _Behavior(
+            is_generated=True,
+            resume=_submit_input,
+            needs_output=_needs_session_output,
+            get_messages=_session_conversation,
+            status=202,
+        ),
+        "beta.agents.sessions.events.stream": _Behavior(
+            handler=_count_events,
+            events=_live_events,
+            always_streams=True,
+            is_interactive=True,
+        ),
+        "beta.agents.sessions.items.list": _Behavior(handler=_after_work(_handle_list)),
+        "beta.agents.sessions.list": _Behavior(handler=_after_work(_handle_list)),
+        "beta.agents.sessions.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),
+        "beta.agents.sessions.turns.items.list": _Behavior(handler=_after_work(_handle_list)),
+        "beta.agents.sessions.turns.list": _Behavior(handler=_after_work(_handle_list)),
+        "beta.agents.sessions.turns.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),
         "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
     },
 )
@@ -13478,7 +14100,9 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     if call.wants_stream and call.behavior.events:
         snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
         events: Any = call.behavior.events(call, snapshot, pace.chunk)
-        if pace == Pace(pace.chunk):  # without delays and faults, events can share a chunk, which is faster
+        if (
+            pace == Pace(pace.chunk) and not call.behavior.is_interactive
+        ):  # without delays and faults, events can share a chunk, which is faster
             events = _batch_events(events)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
@@ -14001,13 +14625,16 @@ def _select_response(call: _Call) -> Scripted | None:
     The endpoint of the call comes first. If nothing is set there, these follow: the endpoint that its behavior falls back
     to, or for a call that continues an object, the endpoint that created the object.
     """
+    needs_output = _generates_output(call)
     scripted = call.mock._endpoint(call.row)._select(call)
+    if scripted is not None and not needs_output and _is_output(scripted._response):
+        return None
     if scripted is not None:
         return scripted
     if call.behavior.fallback_to:
         prefix = "beta." if call.row.name.startswith("beta.") else ""
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
-    if not call.behavior.resume:
+    if not call.behavior.resume or not needs_output:
         return None
     metadata = call.store._get_metadata(call.resource.name, call.key)
     if metadata is None or not metadata.created_by:
@@ -14016,6 +14643,16 @@ def _select_response(call: _Call) -> Scripted | None:
     if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
         return None
     return creator
+
+
+def _generates_output(call: _Call) -> bool:
+    """Return True if a model generates output for a call, or if the endpoint has nothing to do with models."""
+    return call.behavior.needs_output is None or call.behavior.needs_output(call)
+
+
+def _is_output(response: Any) -> bool:
+    """Return True for a response that is the output of a model, or a list of outputs. Fields and errors are none."""
+    return not (isinstance(response, Mapping) or _is_response(response) or _is_exception(response))
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
@@ -14098,7 +14735,7 @@ def _accepted_scalar(row: _Row) -> str:
     """Return the type of text or bytes that an endpoint answers with, for error messages, or "" if it has none."""
     if row.model == "bytes":
         return "bytes"
-    return "a str" if row.model in _TURN_CONVERTERS else ""
+    return "a str" if _turn_converter(row) else ""
 
 
 async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) -> None:
@@ -14107,7 +14744,7 @@ async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) ->
     is_checked: the request is checked already.
     Raises `AssertionError` if a model would generate the answer, and the mock allows only responses of the test.
     """
-    if call.mock._only_scripted and call.behavior.is_generated:
+    if call.mock._only_scripted and call.behavior.is_generated and _generates_output(call):
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not is_checked:  # the response is `...`, or a list with `...`
         with call.store.lock, _attribute_errors(call):
@@ -14142,7 +14779,7 @@ def _prepare_model(row: _Row, value: Any) -> _Script:
         fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return _prepare_partial(row, fields)
     text = value.model_dump_json(by_alias=True)
-    if row.model in _TURN_CONVERTERS:
+    if _turn_converter(row):
         return _prepare_turn(row, Turn(text, structured=True))
     return _prepare_text(row, text)
 
@@ -14169,7 +14806,7 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
 def _prepare_text(row: _Row, value: str) -> _Script:
     if row.model == "bytes":
         return _prepare_bytes(row, _encode_utf8(value))
-    if row.model not in _TURN_CONVERTERS:
+    if not _turn_converter(row):
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
 
@@ -14182,7 +14819,7 @@ def _prepare_bytes(row: _Row, value: bytes) -> _Script:
 
 def _prepare_turn(row: _Row, turn: Turn) -> _Script:
     """Prepare model output. Tool calls and JSON are fitted to the tools of the request when the call comes."""
-    if row.model not in _TURN_CONVERTERS:
+    if not _turn_converter(row):
         raise TypeError(f"{row.name}.response cannot be {turn!r}: this call does not answer with model output")
     unfitted_script = _turn_script(row, turn)
     if not turn.tool_calls and not turn.structured:
@@ -14197,9 +14834,11 @@ def _prepare_turn(row: _Row, turn: Turn) -> _Script:
 
 def _turn_script(row: _Row, turn: Turn) -> _Script:
     """Return the script of model output. Raise `TypeError` for output that the endpoint does not have, such as citations."""
+    to_partial = typing.cast(Callable[[Turn], _JSON], _turn_converter(row))
     try:
-        partial = _TURN_CONVERTERS[row.model](turn)
-        return _Script(_merge_templates(row, partial), turn=turn)
+        partial = to_partial(turn)
+        templates = {} if row.model == "None" else _merge_templates(row, partial)
+        return _Script(templates, turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
 
@@ -14254,7 +14893,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
     hint = ""
     if all(field_paths):
         hint += f"; set {', '.join(field_paths)} instead"
-    if row.model in _TURN_CONVERTERS:
+    if _turn_converter(row):
         hint += "; to make the model output it as JSON, set as_json(...)"
     raise ValueError(
         f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
@@ -18939,6 +19578,7 @@ class OpenAIMock(_NoNewAttributes):
 
     def _copy_for_key(self) -> OpenAIMock:
         """Return a copy with the same settings, routes, responses and rules, and a copy of the state."""
+        _finish_all_sessions(self.state)  # iterators of events to come cannot be copied
         key_mock = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
         key_mock._parent_mock = self
         key_mock._limits = self._limits

@@ -33,7 +33,7 @@ def endpoint_type(row: module._Row) -> str:
         return {module._image_from_bytes: "ImageEndpoint", module._embeddings_from_vectors: "VectorEndpoint"}[takes]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
-    return "TextEndpoint" if row.model in module._TURN_CONVERTERS else "ObjectEndpoint"
+    return "TextEndpoint" if module._turn_converter(row) else "ObjectEndpoint"
 
 
 def resources() -> dict[str, str]:
