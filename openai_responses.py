@@ -890,6 +890,7 @@ def _extend_table(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
 
 # Resources of bytes. Their `parent_params` are in the rows of their API.
 _CONTENT_RESOURCES = (
+    "beta.agents.sessions.artifacts.content",
     "containers.files.content",
     "files.content",
     "skills.content",
@@ -9898,6 +9899,9 @@ def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
     _queue_events(store, session["id"], [_session_event(session, "created")])
     messages = _input_messages(call.body.get("input"))
     if script.sets_state:
+        if session["error"]:
+            error = {"code": "internal_error", "message": session["error"]}
+            _queue_events(store, session["id"], [_error_event(session, error)])
         _queue_events(store, session["id"], [_session_event(session, session["status"])])
     elif messages:
         turn = _start_turn(store, session, messages)
@@ -10009,6 +10013,21 @@ def _apply_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
         _resume_turn(store, session, turn)
 
 
+def _check_approval(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Raise the 400 of the answer to an approval that no turn waits for."""
+    request_id = event.get("request_id")
+    if request_id not in [action.get("request_id") for action in session["required_actions"]]:
+        _reject(f"Unknown pending approval request: {request_id}", "events", "invalid_request_error")
+
+
+def _apply_approval(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Take an approval off the actions that a turn waits for, and resume the turn if no other one is left."""
+    actions = session["required_actions"]
+    session["required_actions"] = [action for action in actions if action.get("request_id") != event["request_id"]]
+    if not session["required_actions"]:
+        _resume_turn(store, session, typing.cast(_JSON, _active_turn(store, session["id"])))
+
+
 def _tool_result_fields(event: Mapping[str, Any]) -> _JSON:
     """Return the fields of the item for the result of a function call."""
     return {
@@ -10035,6 +10054,8 @@ def _apply_cancel(store: StateStore, session: _JSON, event: _JSON) -> None:
 # By the type of an event that an application sends to a session, what it does.
 _INPUT_HANDLERS: dict[str, _InputHandler] = {
     "agent.session.input.cancel": _InputHandler(_apply_cancel),
+    "agent.session.input.computer_use_approval_request_result": _InputHandler(_apply_approval, _check_approval),
+    "agent.session.input.mcp_approval_request_result": _InputHandler(_apply_approval, _check_approval),
     "agent.session.input.message": _InputHandler(_apply_message),
     "agent.session.input.tool_result": _InputHandler(_apply_tool_result, _check_tool_result),
 }
@@ -10109,17 +10130,83 @@ def _resume_turn(store: StateStore, session: _JSON, turn: _JSON) -> None:
     _queue_events(store, session["id"], [_session_event(session, "in_progress")])
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
+class _AgentTurn(Turn):
+    """The output of an agent in one step of its model, as a test set it with a dict."""
+
+    items: tuple[Turn | _JSON, ...] = ()  # turns, and partial items of built-in tools
+    status: str = "completed"  # what ends the turn: `completed`, `failed` or `budget_reached`
+    error: Any = None  # the code and the message of a failed turn, or the message of a failed session
+    artifacts: Mapping[str, bytes] = dataclasses.field(default_factory=dict)  # by path
+
+
+# The keys of a dict that describes a step of an agent. A dict for `sessions.create` with other keys has session fields.
+_STEP_KEYS = {"artifacts", "error", "items", "status"}
+
+
+def _coerce_first_step(value: Any) -> Callable[[_Call], Turn] | None:
+    """Convert a dict that describes a step of an agent. Return None for a dict with the fields of a session."""
+    if not isinstance(value, Mapping):
+        return None
+    if "items" in value or "artifacts" in value or isinstance(value.get("error"), Mapping):
+        return _coerce_step(value)
+    return None
+
+
+def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
+    """Convert a dict that describes a step of an agent, or return None for anything else.
+
+    Raises `ValueError` for a key or an item that steps do not have.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return None
+    if unknown_keys := value.keys() - _STEP_KEYS:
+        keys = ", ".join(sorted(_STEP_KEYS))
+        raise ValueError(f"a step of an agent has no {', '.join(map(repr, unknown_keys))}; it takes {keys}")
+    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    error = value.get("error")
+    status = value.get("status", "failed" if error else "completed")
+    if isinstance(error, Mapping):
+        error = _merge(_sdk_type("beta.SessionTurnError"), error, "error")
+    step = _AgentTurn(items=items, status=status, error=error, artifacts=value.get("artifacts", {}))
+    return lambda call: step
+
+
+def _checked_step_item(item: Any) -> Turn | _JSON:
+    """Return an item of a step as a turn or a dict. Raise `ValueError` for a dict that no item of a session accepts."""
+    if isinstance(item, str):
+        return Turn(item)
+    if isinstance(item, Turn):
+        return item
+    if not isinstance(item, Mapping) or "type" not in item:
+        raise ValueError(f"an item of a step is {_safe_repr(item)}; expected a str, a turn or a dict with a 'type'")
+    if item["type"] not in _APPROVAL_TYPES:
+        _merge(_sdk_type("beta.AgentSessionItem"), item, "item")
+    return dict(item)
+
+
 def _agent_output_items(turn: Turn) -> list[_JSON]:
-    """Return the output of the model as partial items, with the fields that items of agents have."""
-    items = _turn_to_response(turn)["output"]
-    for item in items:
-        if item["type"] == "message":
-            item["role"] = "assistant"
-            item["content"] = [{"type": "output_text", "text": _extract_text(part)} for part in item["content"]]
-            item["phase"] = "commentary" if turn.tool_calls else "final_answer"
-        elif item["type"] == "function_call":
-            item["arguments"] = _decoded_arguments(item["arguments"])
-    return items
+    """Return the output of the model as partial items, with the fields that items of agents have.
+
+    A message before a call of a tool is commentary.
+    """
+    parts = turn.items if isinstance(turn, _AgentTurn) else (turn,)
+    items = []
+    for part in parts:
+        items += _turn_to_response(part)["output"] if isinstance(part, Turn) else [part]
+    return [_agent_output_item(item, items[position + 1 :]) for position, item in enumerate(items)]
+
+
+def _agent_output_item(item: _JSON, later_items: Iterable[_JSON]) -> _JSON:
+    """Return an item of a response, or of a test, as a partial item of an agent."""
+    if item["type"] == "function_call" and isinstance(item["arguments"], str):
+        return {**item, "arguments": _decoded_arguments(item["arguments"])}
+    if item["type"] != "message":
+        return item
+    precedes_call = any(later["type"] not in ("message", "reasoning") for later in later_items)
+    phase = "commentary" if precedes_call else "final_answer"
+    content = [{"type": "output_text", "text": _extract_text(part)} for part in item["content"]]
+    return {"phase": phase, **item, "role": "assistant", "content": content}
 
 
 def _decoded_arguments(text: str) -> Any:
@@ -10319,40 +10406,102 @@ def _turn_start_events(session: _JSON, turn: _JSON, items: Sequence[_JSON]) -> I
 def _model_step_events(
     store: StateStore, session: _JSON, turn: _JSON, output: Turn, chunk: int | None
 ) -> Iterator[_JSON]:
-    """Yield the events of one step of the model, which ends the turn or makes it wait for results of functions."""
-    items = _agent_output_items(output)
-    function_calls = [item for item in items if item["type"] == "function_call"]
-    for item in items:
-        if item["type"] != "function_call":
+    """Yield the events of one step of the model, which ends the turn or makes it wait for the application."""
+    requests = []
+    for item in _agent_output_items(output):
+        if item["type"] in _ACTION_TYPES:
+            requests.append(item)
+        else:
             yield from _output_item_events(store, turn, item, chunk)
-    if function_calls:
-        yield from _waiting_events(store, session, turn, function_calls)
+    if requests:
+        yield from _waiting_events(store, session, turn, requests)
     elif output.stop:
         error = {"code": "max_output_tokens", "message": "The model reached its output token limit."}
         yield from _turn_end_events(store, session, turn, "failed", error)
+    elif isinstance(output, _AgentTurn):
+        _add_artifacts(store, session, turn, output.artifacts)
+        yield from _set_end_events(store, session, turn, output)
     else:
         yield from _turn_end_events(store, session, turn, "completed")
 
 
-def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, function_calls: Iterable[_JSON]) -> Iterator[_JSON]:
-    """Yield the events of a turn that calls functions of the application.
+def _set_end_events(store: StateStore, session: _JSON, turn: _JSON, output: _AgentTurn) -> Iterator[_JSON]:
+    """Yield the end of a turn that the test described: of the turn alone, or of the session with it."""
+    error = output.error
+    if output.status == "budget_reached":
+        yield from _turn_end_events(store, session, turn, "completed", session_status="budget_reached")
+    elif isinstance(error, str):
+        session["error"] = error
+        turn_error = {"code": "internal_error", "message": error}
+        yield from _turn_end_events(store, session, turn, "failed", turn_error, session_status="failed")
+    elif output.status == "failed":
+        turn_error = error or {"code": "server_error", "message": "The turn failed."}
+        yield from _turn_end_events(store, session, turn, "failed", turn_error)
+    else:
+        yield from _turn_end_events(store, session, turn, "completed")
 
-    The calls are known before their events are read, because the SDK sends a result as soon as it has read a call.
+
+def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: Iterable[_JSON]) -> Iterator[_JSON]:
+    """Yield the events of a turn that needs results of functions or approvals.
+
+    The actions are known before their events are read, because the SDK sends a result as soon as it has read a call.
     `requires_action` follows even if all results are there already.
     """
-    items = [_add_session_item(store, turn, {**item, "status": "in_progress"}) for item in function_calls]
+    action_type = _list_item_type(_fields_of(_sdk_type("beta.AgentSession"))["required_actions"].type)
     actions = []
-    for item in items:
-        fields = {name: item[name] for name in ("type", "call_id", "name", "arguments", "turn_id")}
-        actions.append(fields)
+    items = []
+    for request in requests:
+        fields = _ACTION_TYPES[request["type"]](store, request)
+        partial = {"type": request["type"], "turn_id": turn["id"], **fields}
+        actions.append(_fill_placeholders(_merge(action_type, partial, "item"), store))
+        if request["type"] != "mcp_approval_request":
+            items.append(_add_session_item(store, turn, {**request, **fields, "status": "in_progress"}))
     session["required_actions"] = [*actions]
     for item in items:
         yield _session_item_added(turn, item, _output_index(store, turn, item))
-    waiting = {"status": "requires_action", "required_actions": actions}
     if session["required_actions"]:
         session["status"] = "requires_action"
         turn["status"] = "waiting"
-    yield _session_event({**session, **waiting}, "requires_action")
+    yield _session_event({**session, "status": "requires_action", "required_actions": actions}, "requires_action")
+
+
+def _function_call_action(store: StateStore, item: _JSON) -> _JSON:
+    call_id = _fill_placeholders(item.get("call_id") or _NewId("call_"), store)
+    return {"call_id": call_id, "name": item["name"], "arguments": item["arguments"]}
+
+
+def _approval_action(store: StateStore, item: _JSON) -> _JSON:
+    request = {"type": "mcp_tool_call", **item.get("request", {})}
+    return {"request_id": item.get("request_id") or store._new_id("request_"), "request": request}
+
+
+# Items that need an answer of the application, by type: a function that returns the fields of the required action.
+_ACTION_TYPES: dict[str, Callable[[StateStore, _JSON], _JSON]] = {
+    "function_call": _function_call_action,
+    "mcp_approval_request": _approval_action,
+    "computer_use_approval_request": lambda store, item: {
+        "request_id": item.get("request_id") or store._new_id("request_"),
+        "request": item["request"],
+    },
+}
+
+
+_APPROVAL_TYPES = ("mcp_approval_request", "computer_use_approval_request")
+
+
+def _add_artifacts(store: StateStore, session: _JSON, turn: _JSON, artifacts: Mapping[str, bytes]) -> None:
+    """Add the files that a turn wrote to its session."""
+    for path, data in artifacts.items():
+        fields = {
+            "session_id": session["id"],
+            "turn_id": turn["id"],
+            "path": path,
+            "size_bytes": len(data),
+        }
+        if session["environment"].get("id"):
+            fields["environment_id"] = session["environment"]["id"]
+        artifact = _add_related_object(store, "beta.agents.sessions.artifacts", (session["id"],), fields)
+        store["beta.agents.sessions.artifacts.content"][session["id"], artifact["id"]] = data
 
 
 def _tool_result_events(store: StateStore, turn: _JSON, output: _JSON) -> Iterator[_JSON]:
@@ -10374,17 +10523,22 @@ def _cancelled_events(store: StateStore, session: _JSON, turn: _JSON) -> Iterato
 
 
 def _turn_end_events(
-    store: StateStore, session: _JSON, turn: _JSON, status: str, error: _JSON | None = None
+    store: StateStore,
+    session: _JSON,
+    turn: _JSON,
+    status: str,
+    error: _JSON | None = None,
+    session_status: str = "idle",
 ) -> Iterator[_JSON]:
-    """Yield the end of a turn, and the session that is idle again."""
+    """Yield the end of a turn, and its session, which is idle again or has ended with the turn."""
     if error:
         yield _error_event(session, error)
     now = int(time.time())
     usage = _turn_usage(store, turn)
     turn.update(status=status, error=error, completed_at=now, usage=usage)
     yield _turn_event(turn, status, turn=turn, usage=usage)
-    session.update(status="idle", last_active_at=now, usage=_add_usage(session["usage"], usage))
-    yield _session_event(session, "idle")
+    session.update(status=session_status, last_active_at=now, usage=_add_usage(session["usage"], usage))
+    yield _session_event(session, session_status)
 
 
 def _error_event(session: Mapping[str, Any], error: Mapping[str, Any]) -> _JSON:
@@ -10419,7 +10573,7 @@ class _AgentItemType(NamedTuple):
     """The fields and events of one type of item that the model or a tool of the service adds to a turn."""
 
     # fields with another value in `item.added` than in `item.done`
-    initial: Mapping[str, Any] = {}
+    initial: Mapping[str, Any] = {"status": "in_progress"}
     # returns the events between `item.added` and `item.done`, without the IDs
     events: Callable[[_JSON, int | None], Iterator[_JSON]] = lambda item, chunk: iter(())
 
@@ -10428,16 +10582,16 @@ def _output_item_events(
     store: StateStore, turn: _JSON, fields: Mapping[str, Any], chunk: int | None
 ) -> Iterator[_JSON]:
     """Add an item to a turn, and yield its events."""
-    row = _AGENT_ITEM_TYPES[fields["type"]]
+    row = _AGENT_ITEM_TYPES.get(fields["type"], _AgentItemType())
     item = _add_session_item(store, turn, fields)
-    final_fields = {name: item[name] for name in row.initial}
-    item.update(row.initial)
+    final_fields = {name: item[name] for name in row.initial if name in item}
+    item.update({name: row.initial[name] for name in final_fields})
     output_index = _output_index(store, turn, item)
     yield _session_item_added(turn, item, output_index)
     for event in row.events({**item, **final_fields}, chunk):
-        name = event["type"].removeprefix("response.")
-        ids = {"item_id": item["id"], "output_index": output_index}
-        yield {**_turn_event(turn, name), **ids, **{key: value for key, value in event.items() if key != "type"}}
+        event_type = event["type"].replace("response.", "agent.session.turn.")
+        ids = {"session_id": turn["session_id"], "turn_id": turn["id"], "item_id": item["id"]}
+        yield {**ids, "output_index": output_index, **event, "type": event_type}
     item.update(final_fields)
     yield _session_item_done(turn, item, output_index)
 
@@ -10456,7 +10610,17 @@ def _agent_reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
             yield event
 
 
+def _agent_command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    return _delta_events("agent.output.command_execution_output", item["output"], chunk)
+
+
+# Types of items with events of their own, or with fields that a tool sets at its end.
 _AGENT_ITEM_TYPES: dict[str, _AgentItemType] = {
+    "command_execution": _AgentItemType(
+        {"status": "in_progress", "output": None, "exit_code": None, "duration_ms": None}, _agent_command_events
+    ),
+    "computer_use_call": _AgentItemType({"status": "in_progress", "output": None}),
+    "mcp_call": _AgentItemType({"status": "in_progress", "output": None, "error": None}),
     "message": _AgentItemType({"status": "in_progress", "content": []}, _agent_message_events),
     "reasoning": _AgentItemType({"summary": []}, _agent_reasoning_events),
 }
@@ -10469,6 +10633,7 @@ _extend_table(
     _RESOURCES,
     {
         "beta.agents.environments.files": {"key_field": "path"},
+        "beta.agents.sessions.artifacts.content": {"parent_params": ("session_id",)},
     },
 )
 
@@ -10490,6 +10655,8 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
+        "AgentCommandExecutionItem": {"duration_ms": 1, "exit_code": 0, "output": ""},
+        "AgentMcpCallItem": {"arguments": {}, "error": None, "output": None},
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
         "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
@@ -10512,8 +10679,10 @@ _extend_table(
     {
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
+        "beta.agents.sessions.artifacts.list": _Behavior(handler=_after_work(_handle_list)),
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
+            coerce=_coerce_first_step,
             store=_store_session,
             needs_output=_creates_with_input,
             events=_creation_events,
@@ -10522,6 +10691,7 @@ _extend_table(
         ),
         "beta.agents.sessions.events.create": _Behavior(
             is_generated=True,
+            coerce=_coerce_step,
             resume=_submit_input,
             needs_output=_needs_session_output,
             get_messages=_session_conversation,
@@ -14627,7 +14797,7 @@ def _select_response(call: _Call) -> Scripted | None:
     """
     needs_output = _generates_output(call)
     scripted = call.mock._endpoint(call.row)._select(call)
-    if scripted is not None and not needs_output and _is_output(scripted._response):
+    if scripted is not None and not needs_output and _is_output(scripted):
         return None
     if scripted is not None:
         return scripted
@@ -14640,7 +14810,7 @@ def _select_response(call: _Call) -> Scripted | None:
     if metadata is None or not metadata.created_by:
         return None
     creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
-    if creator and isinstance(creator._response, Mapping):  # fields of the new object, and not how the object continues
+    if creator and _sets_fields(creator):  # fields of the new object, and not how the object continues
         return None
     return creator
 
@@ -14650,9 +14820,16 @@ def _generates_output(call: _Call) -> bool:
     return call.behavior.needs_output is None or call.behavior.needs_output(call)
 
 
-def _is_output(response: Any) -> bool:
-    """Return True for a response that is the output of a model, or a list of outputs. Fields and errors are none."""
-    return not (isinstance(response, Mapping) or _is_response(response) or _is_exception(response))
+def _is_output(scripted: Scripted) -> bool:
+    """Return True if the response is output of a model, or a list of outputs, and neither fields nor an error."""
+    response = scripted._response
+    return not (_sets_fields(scripted) or _is_response(response) or _is_exception(response))
+
+
+def _sets_fields(scripted: Scripted) -> bool:
+    """Return True if the response is a dict or a model with fields of the answer."""
+    script = scripted._script or _NOT_SET
+    return script.turn is None and script.resolve is None
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:

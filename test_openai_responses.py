@@ -12847,6 +12847,263 @@ def test_cancel_of_an_idle_session_changes_nothing(openai_mock, client_kind):
     assert run_with_client(client_kind, cancel).status == "idle"
 
 
+# ---- sessions of agents: items and ends ------------------------------------------------------------------------------
+
+
+async def created_events(client):
+    """Return the events of the creation of a session."""
+    return await collect(create_session(client, stream=True))
+
+
+async def failed_result(client):
+    """Return the error that the SDK raises for the result of a new session."""
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    stream = await create_session(client, stream=True)
+    with pytest.raises(AgentTurnResultError) as raised:
+        await awaited(stream.get_final_result())
+    return raised.value
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_reasoning_before_the_answer(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = reasoning("Hm.") + "Hello."
+    events = run_with_client(client_kind, created_events)
+    reasoning_events = [
+        "item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "item.done",
+    ]
+    assert short_types(events) == ["created", *TURN_START, *reasoning_events, *MESSAGE_EVENTS, *TURN_END]
+    assert events[10].item.summary[0].text == "Hm."
+
+
+@requires("beta.agents.sessions.create")
+def test_text_before_a_call_is_commentary_and_not_part_of_the_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["Let me look. " + WEATHER_CALL, "Sunny."]
+
+    async def create(client):
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        result = await awaited(stream.get_final_result())
+        return result, await session_items(client, result.session_id)
+
+    result, items = run_with_client(client_kind, create)
+    assert result.output_text == "Sunny."
+    assert [item.phase for item in items if item.type == "message"] == [None, "commentary", "final_answer"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_runs_a_command(openai_mock, client_kind):
+    command = {"type": "command_execution", "command": "ls", "output": "a\n"}
+    openai_mock.beta.agents.sessions.create.response = {"items": [command, "Done."]}
+    events = run_with_client(client_kind, created_events)
+    added, delta, done = events[5:8]
+    assert added.item.status == "in_progress"
+    assert added.item.output is None
+    assert delta.type == "agent.output.command_execution_output.delta"
+    assert delta.delta == "a\n"
+    assert (done.item.status, done.item.exit_code, done.item.output) == ("completed", 0, "a\n")
+    assert short_types(events[8:]) == [*MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "web_search_call", "action": {"type": "search", "query": "weather"}},
+        {"type": "mcp_call", "server_label": "docs", "name": "search", "output": {"hits": 1}},
+        {"type": "computer_use_call", "title": "Look"},
+        {"type": "mcp_call", "server_label": "docs", "name": "search", "status": "failed", "error": "down"},
+    ],
+    ids=["web search", "MCP", "computer", "failed MCP"],
+)
+def test_call_of_a_built_in_tool_begins_and_ends(openai_mock, client_kind, item):
+    openai_mock.beta.agents.sessions.create.response = {"items": [item, "Done."]}
+    events = run_with_client(client_kind, created_events)
+    added, done = events[5:7]
+    assert short_types([added, done]) == ["item.added", "item.done"]
+    assert added.item.status == "in_progress"
+    assert done.item.status == item.get("status", "completed")
+    assert contains(done.item.to_dict(), item)
+    assert short_types(events[7:]) == [*MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "request_item, response_type, response",
+    [
+        (
+            {"type": "mcp_approval_request", "request": {"server_label": "docs", "name": "search", "arguments": {}}},
+            "mcp_approval_request_result",
+            {"type": "mcp_tool_call", "decision": "approve"},
+        ),
+        (
+            {
+                "type": "computer_use_approval_request",
+                "request": {"type": "browser_authentication", "fields": [], "options": []},
+            },
+            "computer_use_approval_request_result",
+            {"type": "browser_authentication", "action": "cancel"},
+        ),
+    ],
+    ids=["MCP", "computer"],
+)
+def test_approval_resumes_the_turn(openai_mock, client_kind, request_item, response_type, response):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [request_item]}, "Done."]
+
+    async def approve(client):
+        session = await waiting_session(client)
+        ids = {"request_id": session.required_actions[0].request_id}
+        approval = {"type": f"agent.session.input.{response_type}", "response": response, **ids}
+        await post_session_events(client, session.id, approval)
+        return session, await session_items(client, session.id)
+
+    session, items = run_with_client(client_kind, approve)
+    assert session.status == "requires_action"
+    assert contains(session.required_actions[0].to_dict(), request_item)
+    assert items[-1].content[0].text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_approval_that_no_turn_waits_for_is_rejected(openai_mock, client_kind):
+    async def approve(client):
+        session = await create_session(client, None)
+        approval = {
+            "type": "agent.session.input.mcp_approval_request_result",
+            "request_id": "request_x",
+            "response": {"type": "mcp_tool_call", "decision": "approve"},
+        }
+        with pytest.raises(openai.BadRequestError, match="Unknown pending approval request: request_x"):
+            await post_session_events(client, session.id, approval)
+
+    run_with_client(client_kind, approve)
+
+
+@requires("beta.agents.sessions.create")
+def test_failed_turn_streams_its_error(openai_mock, client_kind):
+    failure = {"items": ["Almost."], "error": {"code": "sandbox_error", "message": "No disk."}}
+    openai_mock.beta.agents.sessions.create.response = failure
+    events = run_with_client(client_kind, created_events)
+    assert short_types(events) == ["created", *TURN_START, *MESSAGE_EVENTS, "error", "failed", "idle"]
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_a_failed_turn_has_the_error_and_the_messages(openai_mock, client_kind):
+    failure = {"items": ["Almost."], "error": {"code": "sandbox_error", "message": "No disk."}}
+    openai_mock.beta.agents.sessions.create.response = failure
+    raised = run_with_client(client_kind, failed_result)
+    assert raised.reason == "failed"
+    assert raised.turn.error.to_dict() == {"code": "sandbox_error", "message": "No disk."}
+    assert [message.output_text for message in raised.messages] == ["Almost."]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_goes_on_after_a_failed_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [], "status": "failed"}, "Again."]
+
+    async def run_turns(client):
+        session = await create_session(client)
+        return await session_result(client, session.id, "More")
+
+    assert run_with_client(client_kind, run_turns).output_text == "Again."
+
+
+@requires("beta.agents.sessions.create")
+def test_cut_text_fails_the_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = cut("It all began")
+    raised = run_with_client(client_kind, failed_result)
+    assert raised.turn.error.code == "max_output_tokens"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_that_is_created_as_failed_has_no_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"status": "failed", "error": "No agent."}
+    assert short_types(run_with_client(client_kind, created_events)) == ["created", "error", "failed"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_fails_with_a_later_turn(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    openai_mock.beta.agents.sessions.stream.response = {"error": "The agent is gone."}
+
+    async def run_turns(client):
+        session = await create_session(client)
+        with pytest.raises(AgentTurnResultError) as raised:
+            await session_result(client, session.id, "More")
+        return raised.value, await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+    raised, session = run_with_client(client_kind, run_turns)
+    assert raised.reason == "failed"
+    assert session.status == "failed"
+    assert session.error == "The agent is gone."
+
+
+def budget_reached(client_kind, coroutine_function):
+    """Return the result of a coroutine function of a client without strict validation, which lacks this event."""
+    return run_coroutine(client_kind, coroutine_function(lenient_client(client_kind)))
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_that_reaches_the_budget_has_a_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "status": "budget_reached"}
+
+    async def create(client):
+        stream = await create_session(client, stream=True)
+        return await awaited(stream.get_final_result())
+
+    assert budget_reached(client_kind, create).output_text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_session_whose_budget_is_reached_has_no_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"status": "budget_reached"}
+    assert budget_reached(client_kind, failed_result).reason == "incomplete"
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_writes_artifacts(openai_mock, client_kind):
+    path = "/workspace/outputs/report.csv"
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "artifacts": {path: b"a,b\n"}}
+
+    async def download(client):
+        stream = await create_session(client, stream=True)
+        result = await awaited(stream.get_final_result())
+        artifacts = client.beta.agents.sessions.artifacts
+        listed = await collect(artifacts.list(result.session_id))
+        content = await awaited(artifacts.for_result(result).content(path))
+        return listed, content.read()
+
+    listed, content = run_with_client(client_kind, download)
+    assert [(artifact.path, artifact.size_bytes) for artifact in listed] == [(path, 4)]
+    assert content == b"a,b\n"
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status"),
+        ({"items": [1]}, "an item of a step is 1; expected a str, a turn or a dict with a 'type'"),
+        ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
+    ],
+)
+def test_step_of_an_agent_rejects_what_it_does_not_have(openai_mock, response, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        openai_mock.beta.agents.sessions.create.response = response
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("turn", [filtered("a"), cited("a", url="https://example.com")], ids=["filtered", "cited"])
+def test_agent_rejects_output_that_sessions_lack(openai_mock, turn):
+    with pytest.raises(TypeError, match=r"agents have no"):
+        openai_mock.beta.agents.sessions.create.response = turn
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================

@@ -899,6 +899,9 @@ class _BetaAgentsEnvironmentsResources(Objects):
     files: Objects
     templates: Objects
 
+class _BetaAgentsSessionsArtifactsResources(Objects):
+    content: ContentStore
+
 class _BetaAgentsSessionsSubagentsTurnsResources(Objects):
     items: Objects
 
@@ -910,7 +913,7 @@ class _BetaAgentsSessionsTurnsResources(Objects):
     items: Objects
 
 class _BetaAgentsSessionsResources(Objects):
-    artifacts: Objects
+    artifacts: _BetaAgentsSessionsArtifactsResources
     items: Objects
     subagents: _BetaAgentsSessionsSubagentsResources
     traces: Objects

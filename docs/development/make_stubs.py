@@ -29,8 +29,10 @@ def endpoints() -> dict[str, str]:
 
 def endpoint_type(row: module._Row) -> str:
     """The type of an endpoint by what it takes."""
-    if takes := module._behavior_of(row.name).coerce:
-        return {module._image_from_bytes: "ImageEndpoint", module._embeddings_from_vectors: "VectorEndpoint"}[takes]
+    special_types = {module._image_from_bytes: "ImageEndpoint", module._embeddings_from_vectors: "VectorEndpoint"}
+    coerce = module._behavior_of(row.name).coerce
+    if coerce in special_types:
+        return special_types[coerce]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
     return "TextEndpoint" if module._turn_converter(row) else "ObjectEndpoint"
