@@ -27214,6 +27214,22 @@ def test_line_of_the_tasks_page_sets_the_speech_of_a_voice_session(openai_mock, 
     assert done.response.output[0].content[0].transcript == "It is sunny."
 
 
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "wish, text, item_types",
+    [
+        ("run as a hosted agent", "It is sunny.", {"message"}),
+        ("run a command as a hosted agent", "Done.", {"message", "command_execution"}),
+    ],
+)
+def test_line_of_the_tasks_page_sets_a_turn_of_a_hosted_agent(openai_mock, client, wish, text, item_types):
+    run_task(TASKS[wish], openai_mock)
+    sessions = client.beta.agents.sessions
+    result = sessions.create(**SESSION_REQUEST, input="Hi", stream=True).get_final_result()
+    assert result.output_text == text
+    assert {item.type for item in sessions.items.list(result.session_id)} == item_types
+
+
 @requires("responses.connect")
 def test_line_of_the_tasks_page_sets_the_text_over_a_websocket(openai_mock, client):
     run_task(TASKS["talk over a WebSocket"], openai_mock)
