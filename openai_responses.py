@@ -9888,6 +9888,51 @@ _extend_table(
 # ======================================================================================================================
 
 
+# ---- sessions of agents: their agents and environments ---------------------------------------------------------------
+
+
+def _derive_session(call: _Call, session: _JSON) -> _JSON:
+    """Return the agent of a session: the saved one that the request names, with the fields that the request sets."""
+    saved_agent = call.store["beta.agents"].get(call.body.get("agent_id"))
+    if saved_agent is None:
+        return {}
+    saved_agent = _load_object(call.store, _get_resource("beta.agents"), saved_agent["id"])
+    agent = {**session["agent"], **_accepted_fields(_session_agent_type(), saved_agent)}
+    return {"agent": _merge_agent(agent, _get_dict(call.body, "agent"), call.store)}
+
+
+def _session_agent_type() -> Any:
+    return _fields_of(_sdk_type("beta.AgentSession"))["agent"].type
+
+
+def _merge_agent(agent: _JSON, changes: Mapping[str, Any], store: StateStore) -> _JSON:
+    """Return an agent with the fields of a request. Each field replaces that of the agent whole; null is its default."""
+    model = _session_agent_type()
+    accepted = _accepted_fields(model, changes)
+    for name, value in changes.items():
+        if value is None and name in _fields_of(model):
+            accepted[name] = _field_default(model, name)
+    return _fill_placeholders({**agent, **accepted, "id": agent["id"]}, store)
+
+
+def _update_session(call: _Call) -> _JSON:
+    """Change a session. The agent keeps the fields that the request does not set, and null clears the metadata."""
+    agent = _merge_agent(_require_target(call)["agent"], _get_dict(call.body, "agent"), call.store)
+    session = _handle_update(call)
+    session["agent"] = agent
+    if "metadata" in call.body and call.body["metadata"] is None:
+        session["metadata"] = {}
+    return session
+
+
+def _list_sessions(call: _Call) -> _JSON:
+    """Return the page of sessions that a query selects. Its `agent_id` is that of the agent of a session."""
+    query = dict(call.query)
+    if "agent_id" in query:
+        query["agent[id]"] = query.pop("agent_id")
+    return _handle_list(call, query)
+
+
 # ---- sessions of agents: input ---------------------------------------------------------------------------------------
 
 
@@ -10683,6 +10728,8 @@ _extend_table(
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
             coerce=_coerce_first_step,
+            references={"agent_id": "beta.agents"},
+            derive=_derive_session,
             store=_store_session,
             needs_output=_creates_with_input,
             events=_creation_events,
@@ -10704,8 +10751,9 @@ _extend_table(
             is_interactive=True,
         ),
         "beta.agents.sessions.items.list": _Behavior(handler=_after_work(_handle_list)),
-        "beta.agents.sessions.list": _Behavior(handler=_after_work(_handle_list)),
+        "beta.agents.sessions.list": _Behavior(handler=_after_work(_list_sessions)),
         "beta.agents.sessions.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),
+        "beta.agents.sessions.update": _Behavior(handler=_update_session),
         "beta.agents.sessions.turns.items.list": _Behavior(handler=_after_work(_handle_list)),
         "beta.agents.sessions.turns.list": _Behavior(handler=_after_work(_handle_list)),
         "beta.agents.sessions.turns.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),

@@ -13104,6 +13104,90 @@ def test_agent_rejects_output_that_sessions_lack(openai_mock, turn):
         openai_mock.beta.agents.sessions.create.response = turn
 
 
+# ---- sessions of agents: their agents --------------------------------------------------------------------------------
+
+
+def saved_agent(client, **options):
+    """Return a saved agent with tools and instructions."""
+    options = {"name": "Helper", "instructions": "Be short.", **WEATHER_AGENT, **options}
+    return awaited(client.beta.agents.create(**options))
+
+
+@requires("beta.agents.sessions.create")
+def test_session_has_the_saved_agent_with_the_fields_of_the_request(openai_mock, client_kind):
+    async def create(client):
+        agent = await saved_agent(client)
+        session = await awaited(
+            client.beta.agents.sessions.create(
+                agent_id=agent.id, agent={"model": "gpt-5.4", "instructions": "Be long."}, environment={"type": "none"}
+            )
+        )
+        return agent, session.agent
+
+    saved, agent = run_with_client(client_kind, create)
+    assert agent.id == saved.id
+    assert agent.name == "Helper"
+    assert agent.model == "gpt-5.4"
+    assert agent.instructions == "Be long."
+    assert [tool.name for tool in agent.tools] == ["get_weather", "get_time"]
+
+
+@requires("beta.agents.sessions.create")
+def test_null_clears_the_tools_of_a_saved_agent(client):
+    agent = client.post("/agents", body=WEATHER_AGENT, cast_to=openai.types.beta.Agent)
+    body = {"agent_id": agent.id, "agent": {"tools": None}, "environment": {"type": "none"}}
+    session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
+    assert session.agent.tools == []
+    assert session.agent.model == "gpt-5.5"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_of_an_unknown_agent_is_not_found(openai_mock, client_kind):
+    async def create(client):
+        with pytest.raises(openai.NotFoundError, match="agent_nope"):
+            await awaited(client.beta.agents.sessions.create(agent_id="agent_nope", environment={"type": "none"}))
+
+    run_with_client(client_kind, create)
+
+
+@requires("beta.agents.sessions.create")
+def test_update_of_a_session_keeps_the_other_fields_of_its_agent(openai_mock, client_kind):
+    async def update(client):
+        session = await create_session(client, None, agent=WEATHER_AGENT, metadata={"a": "b"})
+        changes = {"agent": {"model": "gpt-5.4"}, "metadata": None}
+        return session, await awaited(client.beta.agents.sessions.update(session.id, **changes))
+
+    session, updated = run_with_client(client_kind, update)
+    assert updated.agent.model == "gpt-5.4"
+    assert updated.agent.id == session.agent.id
+    assert updated.agent.tools == session.agent.tools
+    assert updated.metadata == {}
+
+
+@requires("beta.agents.sessions.create")
+def test_sessions_are_listed_by_their_agent(openai_mock, client_kind):
+    async def list_sessions(client):
+        await create_session(client, None)
+        session = await create_session(client, None)
+        return session, await collect(client.beta.agents.sessions.list(agent_id=session.agent.id))
+
+    session, listed = run_with_client(client_kind, list_sessions)
+    assert [other.id for other in listed] == [session.id]
+
+
+@requires("beta.agents.sessions.create")
+def test_deleted_session_is_not_found(openai_mock, client_kind):
+    async def delete(client):
+        session = await create_session(client)
+        deleted = await awaited(client.beta.agents.sessions.delete(session.id))
+        with pytest.raises(openai.NotFoundError):
+            await collect(client.beta.agents.sessions.items.list(session.id))
+        return deleted
+
+    deleted = run_with_client(client_kind, delete)
+    assert deleted.object == "agent.session.deleted"
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
