@@ -10149,13 +10149,20 @@ def _start_turn(store: StateStore, session: _JSON, messages: Iterable[_JSON]) ->
 
 
 def _add_session_item(store: StateStore, turn: Mapping[str, Any], fields: Mapping[str, Any]) -> _JSON:
-    """Add an item to a turn and its session, with defaults for the fields that are not given, and return it."""
+    """Add an item to a turn and its session or subagent, with defaults for the missing fields, and return it."""
     item_type = _sdk_type("beta.AgentSessionItem")
     item = _fill_placeholders(_merge(item_type, {**fields, "turn_id": turn["id"]}, "item"), store)
-    session_id = turn["session_id"]
-    _insert_object(store, _get_resource("beta.agents.sessions.items"), (session_id,), item)
-    store["beta.agents.sessions.turns.items"][session_id, turn["id"], item["id"]] = item
+    resource, parents = _turn_owner(turn)
+    _insert_object(store, _get_resource(f"{resource}.items"), parents, item)
+    store[f"{resource}.turns.items"][(*parents, turn["id"], item["id"])] = item
     return item
+
+
+def _turn_owner(turn: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the resource that a turn belongs to, a session or a subagent, and the IDs that lead to the object."""
+    if turn["subagent_id"]:
+        return "beta.agents.sessions.subagents", (turn["session_id"], turn["subagent_id"])
+    return "beta.agents.sessions", (turn["session_id"],)
 
 
 def _queue_step(call: _Call, session: _JSON, turn: _JSON, script: _Script) -> None:
@@ -10183,17 +10190,18 @@ class _AgentTurn(Turn):
     status: str = "completed"  # what ends the turn: `completed`, `failed` or `budget_reached`
     error: Any = None  # the code and the message of a failed turn, or the message of a failed session
     artifacts: Mapping[str, bytes] = dataclasses.field(default_factory=dict)  # by path
+    subagents: tuple[_JSON, ...] = ()  # the `name`, the `instructions` and the `items` of each
 
 
 # The keys of a dict that describes a step of an agent. A dict for `sessions.create` with other keys has session fields.
-_STEP_KEYS = {"artifacts", "error", "items", "status"}
+_STEP_KEYS = {"artifacts", "error", "items", "status", "subagents"}
 
 
 def _coerce_first_step(value: Any) -> Callable[[_Call], Turn] | None:
     """Convert a dict that describes a step of an agent. Return None for a dict with the fields of a session."""
     if not isinstance(value, Mapping):
         return None
-    if "items" in value or "artifacts" in value or isinstance(value.get("error"), Mapping):
+    if not value.keys().isdisjoint(("artifacts", "items", "subagents")) or isinstance(value.get("error"), Mapping):
         return _coerce_step(value)
     return None
 
@@ -10213,8 +10221,22 @@ def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
     status = value.get("status", "failed" if error else "completed")
     if isinstance(error, Mapping):
         error = _merge(_sdk_type("beta.SessionTurnError"), error, "error")
-    step = _AgentTurn(items=items, status=status, error=error, artifacts=value.get("artifacts", {}))
+    subagents = tuple(_checked_subagent(subagent) for subagent in value.get("subagents", ()))
+    artifacts = value.get("artifacts", {})
+    step = _AgentTurn(items=items, status=status, error=error, artifacts=artifacts, subagents=subagents)
     return lambda call: step
+
+
+_SUBAGENT_KEYS = {"instructions", "items", "name"}
+
+
+def _checked_subagent(value: Any) -> _JSON:
+    """Return the description of a subagent with all of its keys. Raise `ValueError` for one that subagents do not have."""
+    if not isinstance(value, Mapping) or not value.keys() <= _SUBAGENT_KEYS:
+        keys = ", ".join(sorted(_SUBAGENT_KEYS))
+        raise ValueError(f"a subagent is {_safe_repr(value)}; expected a dict with {keys}")
+    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    return {"name": None, "instructions": "", **value, "items": items}
 
 
 def _checked_step_item(item: Any) -> Turn | _JSON:
@@ -10452,6 +10474,9 @@ def _model_step_events(
     store: StateStore, session: _JSON, turn: _JSON, output: Turn, chunk: int | None
 ) -> Iterator[_JSON]:
     """Yield the events of one step of the model, which ends the turn or makes it wait for the application."""
+    if isinstance(output, _AgentTurn):
+        for description in output.subagents:
+            yield from _subagent_events(store, session, turn, description)
     requests = []
     for item in _agent_output_items(output):
         if item["type"] in _ACTION_TYPES:
@@ -10534,6 +10559,68 @@ _ACTION_TYPES: dict[str, Callable[[StateStore, _JSON], _JSON]] = {
 _APPROVAL_TYPES = ("mcp_approval_request", "computer_use_approval_request")
 
 
+def _subagent_events(store: StateStore, session: _JSON, turn: _JSON, description: _JSON) -> Iterator[_JSON]:
+    """Run a subagent, and yield what the stream of its session has of it.
+
+    The turn of the subagent and its items are only in the lists below the subagent. The calls that created and closed it
+    follow after its end, as they do in the service.
+    """
+    agent_id = session["agent"]["id"]
+    parents = (session["id"],)
+    fields = {
+        "session_id": session["id"],
+        "parent_agent_id": agent_id,
+        "name": description["name"],
+        "status": "active",
+        "closed_at": None,
+    }
+    subagent = _add_related_object(store, "beta.agents.sessions.subagents", parents, fields)
+    yield {"type": "agent.session.subagent.created", "subagent": subagent}
+    instructions = [{"type": "output_text", "text": description["instructions"]}]
+    subagent["instructions"] = instructions
+    yield {"type": "agent.session.subagent.created", "subagent": subagent}
+
+    items = _run_subagent_turn(store, subagent, description["items"])
+    subagent.update(status="closed", closed_at=int(time.time()))
+    yield {"type": "agent.session.subagent.closed", "subagent": subagent}
+
+    sender = {"sender_agent_id": agent_id}
+    receiver = {"recipient_agent_id": subagent["id"]}
+    answer = [{"type": "output_text", "text": _extract_text(items[-1:])}]
+    create_call = {"type": "create_subagent_call", "agent_id": subagent["id"], "content": instructions}
+    wait_call = {"type": "wait_for_subagents_call", **sender, "recipient_agent_ids": [subagent["id"]]}
+    yield from _output_item_events(store, turn, create_call, None)
+    yield from _agent_message_item(store, turn, agent_id, subagent["id"], instructions)
+    yield from _output_item_events(store, turn, wait_call, None)
+    yield from _agent_message_item(store, turn, subagent["id"], agent_id, answer)
+    yield from _output_item_events(store, turn, {"type": "close_subagent_call", **sender, **receiver}, None)
+
+
+def _run_subagent_turn(store: StateStore, subagent: _JSON, items: tuple[Turn | _JSON, ...]) -> list[_JSON]:
+    """Store the completed turn of a subagent, and return its items."""
+    now = int(time.time())
+    fields = {
+        "agent_id": subagent["id"],
+        "session_id": subagent["session_id"],
+        "subagent_id": subagent["id"],
+        "status": "completed",
+        "started_at": now,
+        "completed_at": now,
+    }
+    parents = (subagent["session_id"], subagent["id"])
+    turn = _add_related_object(store, "beta.agents.sessions.subagents.turns", parents, fields)
+    return [_add_session_item(store, turn, item) for item in _agent_output_items(_AgentTurn(items=items))]
+
+
+def _agent_message_item(
+    store: StateStore, turn: _JSON, sender_id: str, recipient_id: str, content: list[_JSON]
+) -> Iterator[_JSON]:
+    """Add a message between agents to a turn. It is no output item, so the stream has only its beginning."""
+    fields = {"sender_agent_id": sender_id, "recipient_agent_id": recipient_id, "content": content}
+    item = _add_session_item(store, turn, {"type": "agent_message", **fields})
+    yield _session_item_added(turn, item, None)
+
+
 def _add_artifacts(store: StateStore, session: _JSON, turn: _JSON, artifacts: Mapping[str, bytes]) -> None:
     """Add the files that a turn wrote to its session."""
     for path, data in artifacts.items():
@@ -10605,7 +10692,8 @@ def _add_usage(first: _JSON | None, second: _JSON) -> _JSON:
 
 
 def _turn_items(store: StateStore, turn: Mapping[str, Any]) -> list[_JSON]:
-    return list(store._children("beta.agents.sessions.turns.items", turn["session_id"], turn["id"]).values())
+    resource, parents = _turn_owner(turn)
+    return list(store._children(f"{resource}.turns.items", *parents, turn["id"]).values())
 
 
 def _output_index(store: StateStore, turn: Mapping[str, Any], item: _JSON) -> int:
@@ -10687,6 +10775,7 @@ _extend_table(
     _ID_PREFIXES,
     {
         "AgentFunctionCallItem": "fc_",
+        "AgentMessageItemResource": "msg_",
         "AgentReasoningItem": "rs_",
         "FunctionCallOutputItemResource": "fco_",
         "AgentSession": "sess_",
@@ -10719,12 +10808,34 @@ _extend_table(
 )
 
 
+# Calls that read what the turns of a session have made, and the functions that answer them when the turns are done.
+_READ_CALLS = {
+    "beta.agents.sessions.artifacts.content": _handle_content,
+    "beta.agents.sessions.artifacts.list": _handle_list,
+    "beta.agents.sessions.artifacts.retrieve": _handle_retrieve,
+    "beta.agents.sessions.items.list": _handle_list,
+    "beta.agents.sessions.list": _list_sessions,
+    "beta.agents.sessions.retrieve": _handle_retrieve,
+    "beta.agents.sessions.subagents.items.list": _handle_list,
+    "beta.agents.sessions.subagents.list": _handle_list,
+    "beta.agents.sessions.subagents.retrieve": _handle_retrieve,
+    "beta.agents.sessions.subagents.turns.items.list": _handle_list,
+    "beta.agents.sessions.subagents.turns.list": _handle_list,
+    "beta.agents.sessions.subagents.turns.retrieve": _handle_retrieve,
+    "beta.agents.sessions.turns.items.list": _handle_list,
+    "beta.agents.sessions.turns.list": _handle_list,
+    "beta.agents.sessions.turns.retrieve": _handle_retrieve,
+}
+
+
+_extend_table(_BEHAVIORS, {name: _Behavior(handler=_after_work(handler)) for name, handler in _READ_CALLS.items()})
+
+
 _extend_table(
     _BEHAVIORS,
     {
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.artifacts.list": _Behavior(handler=_after_work(_handle_list)),
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
             coerce=_coerce_first_step,
@@ -10750,13 +10861,7 @@ _extend_table(
             always_streams=True,
             is_interactive=True,
         ),
-        "beta.agents.sessions.items.list": _Behavior(handler=_after_work(_handle_list)),
-        "beta.agents.sessions.list": _Behavior(handler=_after_work(_list_sessions)),
-        "beta.agents.sessions.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),
         "beta.agents.sessions.update": _Behavior(handler=_update_session),
-        "beta.agents.sessions.turns.items.list": _Behavior(handler=_after_work(_handle_list)),
-        "beta.agents.sessions.turns.list": _Behavior(handler=_after_work(_handle_list)),
-        "beta.agents.sessions.turns.retrieve": _Behavior(handler=_after_work(_handle_retrieve)),
         "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
     },
 )

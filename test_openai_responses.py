@@ -12519,6 +12519,22 @@ def test_events_are_accepted_without_a_body(openai_mock, client_kind):
 
 
 @requires("beta.agents.sessions.create")
+def test_session_runs_turns_over_a_socket(openai_server, client_kind):
+    openai_server.mock.beta.agents.sessions.create.response = [WEATHER_CALL, "First.", WEATHER_CALL, "Second."]
+
+    async def run_turns():
+        client = new_client(client_kind, base_url=openai_server.url, timeout=5)
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        first = await awaited(stream.get_final_result())
+        second = await session_result(client, first.session_id, "More", tool_handlers=handlers)
+        await awaited(client.close())
+        return first.output_text, second.output_text
+
+    assert run_coroutine(client_kind, run_turns()) == ("First.", "Second.")
+
+
+@requires("beta.agents.sessions.create")
 def test_state_of_a_mock_with_an_unfinished_session_can_be_copied(openai_mock, client):
     create = client.beta.agents.sessions.create
     session = create(**SESSION_REQUEST, input="Hi")
@@ -13066,6 +13082,56 @@ def test_session_whose_budget_is_reached_has_no_result(openai_mock, client_kind)
 
 
 @requires("beta.agents.sessions.create")
+def test_session_runs_a_subagent(openai_mock, client_kind):
+    subagent = {"name": "scout", "instructions": "Look.", "items": ["Found."]}
+    openai_mock.beta.agents.sessions.create.response = {"subagents": [subagent], "items": ["Done."]}
+    events = run_with_client(client_kind, created_events)
+    lives = ["subagent.created", "subagent.created", "subagent.closed"]
+    calls = [
+        "item.added",
+        "item.done",
+        "item.added",
+        "item.added",
+        "item.done",
+        "item.added",
+        "item.added",
+        "item.done",
+    ]
+    assert short_types(events) == ["created", *TURN_START, *lives, *calls, *MESSAGE_EVENTS, *TURN_END]
+    assert [event.item.type for event in events[8:16]] == [
+        "create_subagent_call",
+        "create_subagent_call",
+        "agent_message",
+        "wait_for_subagents_call",
+        "wait_for_subagents_call",
+        "agent_message",
+        "close_subagent_call",
+        "close_subagent_call",
+    ]
+
+
+@requires("beta.agents.sessions.create")
+def test_subagent_has_turns_and_items_of_its_own(openai_mock, client_kind):
+    subagent = {"name": "scout", "instructions": "Look.", "items": ["Found."]}
+    openai_mock.beta.agents.sessions.create.response = {"subagents": [subagent], "items": ["Done."]}
+
+    async def read(client):
+        session = await create_session(client)
+        subagents = client.beta.agents.sessions.subagents
+        (listed,) = await collect(subagents.list(session.id))
+        turns = await collect(subagents.turns.list(listed.id, session_id=session.id))
+        items = await collect(subagents.items.list(listed.id, session_id=session.id))
+        root_turns = await collect(client.beta.agents.sessions.turns.list(session.id))
+        return listed, turns, items, root_turns
+
+    listed, turns, items, root_turns = run_with_client(client_kind, read)
+    assert (listed.name, listed.status) == ("scout", "closed")
+    assert [turn.subagent_id for turn in turns] == [listed.id]
+    assert [item.content[0].text for item in items] == ["Found."]
+    assert [turn.subagent_id for turn in root_turns] == [None]
+
+
+@requires("beta.agents.sessions.create")
 def test_turn_writes_artifacts(openai_mock, client_kind):
     path = "/workspace/outputs/report.csv"
     openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "artifacts": {path: b"a,b\n"}}
@@ -13087,7 +13153,7 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
 @pytest.mark.parametrize(
     "response, message",
     [
-        ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status"),
+        ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status, subagents"),
         ({"items": [1]}, "an item of a step is 1; expected a str, a turn or a dict with a 'type'"),
         ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
     ],
