@@ -9892,13 +9892,78 @@ _extend_table(
 
 
 def _derive_session(call: _Call, session: _JSON) -> _JSON:
-    """Return the agent of a session: the saved one that the request names, with the fields that the request sets."""
+    """Return the agent of a session, and its environment if the service hosts it."""
+    derived = {}
+    if session["environment"].get("type") == "openai_hosted":
+        derived["environment"] = _hosted_environment(call, session["environment"])
     saved_agent = call.store["beta.agents"].get(call.body.get("agent_id"))
-    if saved_agent is None:
-        return {}
-    saved_agent = _load_object(call.store, _get_resource("beta.agents"), saved_agent["id"])
-    agent = {**session["agent"], **_accepted_fields(_session_agent_type(), saved_agent)}
-    return {"agent": _merge_agent(agent, _get_dict(call.body, "agent"), call.store)}
+    if saved_agent is not None:
+        saved_agent = _load_object(call.store, _get_resource("beta.agents"), saved_agent["id"])
+        agent = {**session["agent"], **_accepted_fields(_session_agent_type(), saved_agent)}
+        derived["agent"] = _merge_agent(agent, _get_dict(call.body, "agent"), call.store)
+    return derived
+
+
+def _hosted_environment(call: _Call, environment: _JSON) -> _JSON:
+    """Return the environment of a session: one that exists, if the request names one, and else a new one."""
+    requested = _get_dict(call.body, "environment")
+    existing = call.store["beta.agents.environments"].get(requested.get("environment_id"))
+    if existing:
+        return {**environment, "id": existing["id"], "files": existing["files"]}
+    return {**environment, "files": _environment_files(call.store, requested)}
+
+
+def _environment_files(store: StateStore, requested: Mapping[str, Any]) -> list[_JSON]:
+    """Return the files that a request puts into an environment, with their sizes."""
+    files = []
+    for file in _only_dicts(requested.get("files")):
+        fields = {name: value for name, value in file.items() if name != "data"}
+        files.append({"id": store._new_id("envfile_"), **fields, "size_bytes": _environment_file_size(store, file)})
+    return files
+
+
+def _environment_file_size(store: StateStore, file: Mapping[str, Any]) -> int:
+    """Return the size of a file in an environment: that of its data, or of the file that its `file_id` names."""
+    if file.get("type") == "inline":
+        try:
+            return len(base64.b64decode(file.get("data") or "", validate=True))
+        except ValueError:
+            _reject("Invalid file data: expected standard base64.", "environment.files")
+    return store["files"].get(file.get("file_id"), {}).get("bytes", 0)
+
+
+def _derive_environment(call: _Call, environment: _JSON) -> _JSON:
+    return {"files": _environment_files(call.store, _get_dict(call.body, "environment"))}
+
+
+def _store_environment(call: _Call, environment: _JSON, script: _Script) -> None:
+    """Store an environment and its files."""
+    _store_created(call, environment, script)
+    _list_environment_files(call.store, environment)
+
+
+def _list_environment_files(store: StateStore, environment: _JSON) -> None:
+    for file in environment["files"]:
+        fields = {"environment_id": environment["id"], "path": file["path"], "size_bytes": file["size_bytes"]}
+        resource = _get_resource("beta.agents.environments.files")
+        obj = _new_object("beta.agents.environments.EnvironmentFile", store, fields)
+        _insert_object(store, resource, (environment["id"],), obj)
+
+
+def _derive_environment_file(call: _Call, file: _JSON) -> _JSON:
+    return {"size_bytes": _environment_file_size(call.store, call.body)}
+
+
+def _store_session_environment(store: StateStore, session: _JSON) -> None:
+    """Store the hosted environment of a session as an object of its own, unless it is stored already."""
+    environment = session["environment"]
+    if environment.get("type") != "openai_hosted" or environment["id"] in store["beta.agents.environments"]:
+        return
+    fields = {name: environment[name] for name in ("id", "type", "files", "plugins", "skills")}
+    fields["status"] = "ready"
+    stored = _new_object("beta.agents.EnvironmentInfo", store, fields)
+    _insert_object(store, _get_resource("beta.agents.environments"), (), stored, {"id": environment["id"]})
+    _list_environment_files(store, stored)
 
 
 def _session_agent_type() -> Any:
@@ -9940,6 +10005,7 @@ def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
     """Store a session, and start its first turn if the request has input and the test did not set a state."""
     store = call.store
     _store_created(call, session, script)
+    _store_session_environment(store, session)
     store._ensure_metadata("beta.agents.sessions", session["id"]).created_by = call.row.name
     _queue_events(store, session["id"], [_session_event(session, "created")])
     messages = _input_messages(call.body.get("input"))
@@ -10777,6 +10843,9 @@ _extend_table(
         "AgentFunctionCallItem": "fc_",
         "AgentMessageItemResource": "msg_",
         "AgentReasoningItem": "rs_",
+        "EnvironmentInfo": "env_",
+        "EnvironmentResourceOpenAIHosted": "env_",
+        "EnvironmentResourceSelfHosted": "env_",
         "FunctionCallOutputItemResource": "fco_",
         "AgentSession": "sess_",
         "AgentSessionMessage": "msg_",
@@ -10836,6 +10905,8 @@ _extend_table(
     {
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
+        "beta.agents.environments.create": _Behavior(derive=_derive_environment, store=_store_environment),
+        "beta.agents.environments.files.create": _Behavior(derive=_derive_environment_file),
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
             coerce=_coerce_first_step,

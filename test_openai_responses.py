@@ -1604,7 +1604,7 @@ DEFAULT_RESPONSES = {
         "experimental": None,
     },
     "beta.agents.environments.create": {
-        "id": "environment_info_#",
+        "id": "env_#",
         "files": [],
         "object": "agent.environment",
         "plugins": [],
@@ -13252,6 +13252,64 @@ def test_deleted_session_is_not_found(openai_mock, client_kind):
 
     deleted = run_with_client(client_kind, delete)
     assert deleted.object == "agent.session.deleted"
+
+
+# ---- sessions of agents: environments --------------------------------------------------------------------------------
+
+
+NOTES_FILE = {"type": "inline", "path": "/workspace/notes.txt", "data": base64.b64encode(b"hello").decode()}
+
+
+@requires("beta.agents.sessions.create")
+def test_hosted_environment_of_a_session_is_one_object(openai_mock, client_kind):
+    async def create(client):
+        uploaded = await awaited(client.files.create(file=b"abc", purpose="user_data"))
+        by_id = {"type": "file_id", "path": "/workspace/data.bin", "file_id": uploaded.id}
+        hosted = {"type": "openai_hosted", "files": [NOTES_FILE, by_id]}
+        session = await create_session(client, None, environment=hosted)
+        environments = client.beta.agents.environments
+        environment = await awaited(environments.retrieve(session.environment.id))
+        files = await collect(environments.files.list(session.environment.id, order="asc"))
+        return session, environment, files
+
+    session, environment, files = run_with_client(client_kind, create)
+    assert environment.id == session.environment.id
+    assert [file.size_bytes for file in session.environment.files] == [5, 3]
+    assert [file.size_bytes for file in environment.files] == [5, 3]
+    assert [(file.path, file.size_bytes) for file in files] == [("/workspace/notes.txt", 5), ("/workspace/data.bin", 3)]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_uses_an_existing_environment(openai_mock, client_kind):
+    async def create(client):
+        environments = client.beta.agents.environments
+        environment = await awaited(environments.create(environment={"type": "openai_hosted", "files": [NOTES_FILE]}))
+        hosted = {"type": "openai_hosted", "environment_id": environment.id}
+        session = await create_session(client, None, environment=hosted)
+        return environment, session, await collect(environments.list())
+
+    environment, session, listed = run_with_client(client_kind, create)
+    assert session.environment.id == environment.id
+    assert [file.path for file in session.environment.files] == ["/workspace/notes.txt"]
+    assert [other.id for other in listed] == [environment.id]
+
+
+@requires("beta.agents.sessions.create")
+def test_file_is_uploaded_to_the_environment_of_a_session(openai_mock, client_kind):
+    async def upload(client):
+        session = await create_session(client, None, environment={"type": "openai_hosted"})
+        files = client.beta.agents.environments.files
+        staged = await awaited(files.upload(session.environment.id, file=b"abcd", path="/workspace/a.txt"))
+        return staged.file
+
+    assert run_with_client(client_kind, upload).size_bytes == 4
+
+
+@requires("beta.agents.sessions.create")
+def test_file_data_that_is_not_base64_is_rejected(client):
+    hosted = {"type": "openai_hosted", "files": [NOTES_FILE | {"data": "?"}]}
+    with pytest.raises(openai.BadRequestError, match="expected standard base64"):
+        client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=hosted)
 
 
 # ======================================================================================================================
