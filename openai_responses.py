@@ -10735,7 +10735,10 @@ def _turn_end_events(
     usage = _turn_usage(store, turn)
     turn.update(status=status, error=error, completed_at=now, usage=usage)
     yield _turn_event(turn, status, turn=turn, usage=usage)
-    session.update(status=session_status, last_active_at=now, usage=_add_usage(session["usage"], usage))
+    session.update(last_active_at=now, usage=_add_usage(session["usage"], usage))
+    session["status"] = session_status
+    if not _accepts(_fields_of(_sdk_type("beta.AgentSession"))["status"].type, session_status):
+        session["status"] = "idle"  # releases since 3.57 have no status for a budget that is reached
     yield _session_event(session, session_status)
 
 

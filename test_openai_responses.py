@@ -13077,6 +13077,8 @@ def test_turn_that_reaches_the_budget_has_a_result(openai_mock, client_kind):
 
 @requires("beta.agents.sessions.create")
 def test_session_whose_budget_is_reached_has_no_result(openai_mock, client_kind):
+    if "budget_reached" not in typing.get_args(openai.types.beta.AgentSession.model_fields["status"].annotation):
+        pytest.skip("this SDK has no such status")
     openai_mock.beta.agents.sessions.create.response = {"status": "budget_reached"}
     assert budget_reached(client_kind, failed_result).reason == "incomplete"
 
