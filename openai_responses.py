@@ -10007,18 +10007,19 @@ def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
     _store_created(call, session, script)
     _store_session_environment(store, session)
     store._ensure_metadata("beta.agents.sessions", session["id"]).created_by = call.row.name
-    _queue_events(store, session["id"], [_session_event(session, "created")])
     messages = _input_messages(call.body.get("input"))
-    if script.sets_state:
-        if session["error"]:
-            error = {"code": "internal_error", "message": session["error"]}
-            _queue_events(store, session["id"], [_error_event(session, error)])
-        _queue_events(store, session["id"], [_session_event(session, session["status"])])
-    elif messages:
+    starts_turn = bool(messages) and not script.sets_state
+    first_events = [_session_event(session, "created")]
+    if session["error"]:
+        error = {"code": "internal_error", "message": session["error"]}
+        first_events.append(_error_event(session, error))
+    if not starts_turn:
+        first_events.append(_session_event(session, session["status"]))
+    _queue_events(store, session["id"], first_events)
+    _finish_work(store, session["id"])  # a stream that is opened later has no events of before
+    if starts_turn:
         turn = _start_turn(store, session, messages)
         _queue_step(call, session, turn, script)
-    else:
-        _queue_events(store, session["id"], [_session_event(session, "idle")])
 
 
 def _input_messages(value: Any) -> list[_JSON]:
@@ -10455,41 +10456,60 @@ def _creation_events(call: _Call, session: _JSON, chunk: int | None) -> Iterable
 class _SessionStream:
     """The events of a session, each produced when the client reads it.
 
-    A synchronous client reads to the end of what the session has to do. An asynchronous one waits for the requests of
-    other tasks, and reads to the end too if there are none.
+    When the session has nothing left to do, the stream waits for the requests of other threads or tasks. It ends if no
+    other one can send a request: if the client is synchronous, and its thread is the main one and no thread has started
+    since the stream was opened; or if the client is asynchronous, and its event loop has no other task.
 
     start: the number of events before the first one.
     ends: the types of the events that end the stream.
     """
 
     _CHECK_INTERVAL = 0.01  # seconds after which a waiting stream looks for new events
+    _MAX_CHECKS = 1000  # how often a synchronous client looks in vain until its stream ends
 
     def __init__(self, store: StateStore, session_id: str, start: int, ends: Sequence[str] = ()) -> None:
         self.store = store
         self.session_id = session_id
         self.position = start
         self.ends = ends
+        self.has_ended = False
+        self.older_threads = set(threading.enumerate())
 
     def __iter__(self) -> Iterator[_Event]:
-        while event := self._next_event():
-            yield event["type"], event
-            if event["type"] in self.ends:
+        checks = 0
+        while True:
+            for event in self._available_events():
+                checks = 0
+                yield event
+            if self.has_ended or checks == self._MAX_CHECKS or not self._can_another_thread_send():
                 return
+            time.sleep(self._CHECK_INTERVAL)
+            checks += 1
 
     async def __aiter__(self) -> AsyncIterator[_Event]:
         while True:
-            for name, event in self:
-                yield name, event
-                if name in self.ends:
-                    return
-            if self.session_id not in self.store["beta.agents.sessions"] or _is_only_task():
+            for event in self._available_events():
+                yield event
+            if self.has_ended or _is_only_task():
                 return
             await _sleep(self._CHECK_INTERVAL)
+
+    def _can_another_thread_send(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return True
+        return not set(threading.enumerate()) <= self.older_threads
+
+    def _available_events(self) -> Iterator[_Event]:
+        """Yield events until the session has nothing left to do, or the stream has ended."""
+        while not self.has_ended and (event := self._next_event()):
+            self.has_ended = event["type"] in self.ends
+            yield event["type"], event
 
     def _next_event(self) -> _JSON | None:
         """Return the next event, or None if the session has nothing left to do, or is deleted."""
         with self.store.lock:
             if self.session_id not in self.store["beta.agents.sessions"]:
+                self.has_ended = True
                 return None
             events = self.store._ensure_metadata("beta.agents.sessions", self.session_id).events
             if self.position == len(events) and not _produce_event(self.store, self.session_id):

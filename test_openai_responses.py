@@ -12495,6 +12495,50 @@ async def test_asynchronous_live_stream_waits_for_other_tasks(openai_mock):
 
 
 @requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_waits_for_the_main_thread(openai_mock, client):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    opened = threading.Event()
+    names = []
+
+    def read():
+        with client.beta.agents.sessions.events.stream(session.id) as stream:
+            opened.set()
+            for event in stream:
+                names.extend(short_types([event]))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert opened.wait(5)
+    client.beta.agents.sessions.events.create(session.id, events=[message_input("Hi")])
+    while "idle" not in names:
+        time.sleep(0.01)
+    client.beta.agents.sessions.delete(session.id)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert names[0] == "created"
+
+
+@requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_waits_for_newer_threads(openai_mock, client):
+    sessions = client.beta.agents.sessions
+    session = sessions.create(**SESSION_REQUEST)
+    with sessions.events.stream(session.id) as stream:
+        thread = threading.Thread(
+            target=sessions.events.create, args=[session.id], kwargs={"events": [message_input("Hi")]}
+        )
+        thread.start()
+        names = short_types(itertools.takewhile(lambda event: not event.type.endswith("idle"), stream))
+    thread.join(5)
+    assert names[-1] == "completed"
+
+
+@requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_ends_if_no_other_thread_can_send(openai_mock, client):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    assert list(client.beta.agents.sessions.events.stream(session.id)) == []
+
+
+@requires("beta.agents.sessions.create")
 @pytest.mark.parametrize("send", ["events.stream", "events.create"])
 def test_unknown_session_is_not_found(openai_mock, client_kind, send):
     options = {"events": [message_input("Hi")]} if send == "events.create" else {}
