@@ -1986,6 +1986,8 @@ class _StoreMetadata:
 
     by_key: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
     id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
+    # by endpoint, IDs in the path and idempotency key: the body of the first request, and its answer
+    keyed_answers: dict[tuple[str, ...], tuple[bytes, Any]] = dataclasses.field(default_factory=dict)
 
 
 def _check_state(store: StateStore) -> None:
@@ -5349,6 +5351,8 @@ class _Behavior:
     extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
     # whether the stored object is the answer
     stores_answer: bool = True
+    # whether a request with the `Idempotency-Key` of an earlier one gets the same answer and changes nothing
+    is_idempotent: bool = False
     # whether a model generates the answer; `only_scripted` rejects the call where nothing is set
     is_generated: bool = False
 
@@ -10932,6 +10936,7 @@ _extend_table(
         "beta.agents.environments.files.create": _Behavior(derive=_derive_environment_file),
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
+            is_idempotent=True,
             coerce=_coerce_first_step,
             references={"agent_id": "beta.agents"},
             derive=_derive_session,
@@ -10943,6 +10948,7 @@ _extend_table(
         ),
         "beta.agents.sessions.events.create": _Behavior(
             is_generated=True,
+            is_idempotent=True,
             coerce=_coerce_step,
             resume=_submit_input,
             needs_output=_needs_session_output,
@@ -15014,6 +15020,9 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
     """
     try:
         with call.store.lock:
+            earlier_answer = _earlier_answer(call)
+            if earlier_answer is not None:
+                return (reply or _reply)(call, earlier_answer, _NO_DELAY)
             scripted = _select_response(call)
             is_checked = _needs_check(call, scripted)
             with _attribute_errors(call):  # before `_next_script`: a rejected request does not use up a step of a list
@@ -15031,9 +15040,39 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
             answer = _build_answer(call, script)
+            _keep_answer(call, answer)
             return (reply or _reply)(call, answer, script.pace)
     except _ServiceError as error:
         return _json_response(call, {"error": error.envelope}, error.status)
+
+
+def _earlier_answer(call: _Call) -> Any:
+    """Return the answer to an earlier request with the same idempotency key, or None if there was none.
+
+    Raises the service's 409 if the earlier request had another body.
+    """
+    key = _idempotency_key(call)
+    earlier = call.store._store_metadata.keyed_answers.get(key) if key else None
+    if earlier is None:
+        return None
+    content, answer = earlier
+    if content != call.request.content:
+        message = "This Idempotency-Key belongs to an earlier request with another body."
+        _reject(message, code="idempotency_conflict", status=409)
+    return answer
+
+
+def _keep_answer(call: _Call, answer: Any) -> None:
+    """Keep the answer to a request with an idempotency key, for later requests with the same key."""
+    if key := _idempotency_key(call):
+        call.store._store_metadata.keyed_answers[key] = call.request.content, answer
+
+
+def _idempotency_key(call: _Call) -> tuple[str, ...] | None:
+    """Return the endpoint, the IDs in the path and the idempotency key of a request, or None if no key counts."""
+    if not call.behavior.is_idempotent or "idempotency-key" not in call.request.headers:
+        return None
+    return (call.row.name, *call.params.values(), call.request.headers["idempotency-key"])
 
 
 def _select_response(call: _Call) -> Scripted | None:

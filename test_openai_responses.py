@@ -13358,6 +13358,48 @@ def test_file_data_that_is_not_base64_is_rejected(client):
         client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=hosted)
 
 
+# ---- sessions of agents: idempotency keys ----------------------------------------------------------------------------
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_session_is_created_once_for_an_idempotency_key(openai_mock, client_kind, stream):
+    openai_mock.beta.agents.sessions.create.response = ["First."]
+
+    async def create_twice(client):
+        for _ in range(2):
+            created = await create_session(client, stream=stream, extra_headers={"Idempotency-Key": "a"})
+            if stream:
+                assert (await awaited(created.get_final_result())).output_text == "First."
+        return await collect(client.beta.agents.sessions.list())
+
+    assert len(run_with_client(client_kind, create_twice)) == 1
+
+
+@requires("beta.agents.sessions.create")
+def test_input_is_taken_once_for_an_idempotency_key(openai_mock, client_kind):
+    async def post_twice(client):
+        session = await create_session(client, None)
+        for _ in range(2):
+            post = client.beta.agents.sessions.events.create
+            await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
+        return await collect(client.beta.agents.sessions.turns.list(session.id))
+
+    assert len(run_with_client(client_kind, post_twice)) == 1
+
+
+@requires("beta.agents.sessions.create")
+def test_idempotency_key_with_another_body_is_a_conflict(openai_mock, client_kind):
+    async def post_twice(client):
+        session = await create_session(client, None)
+        post = client.with_options(max_retries=0).beta.agents.sessions.events.create
+        await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
+        with pytest.raises(openai.ConflictError, match="an earlier request with another body"):
+            await awaited(post(session.id, events=[message_input("Bye")], idempotency_key="a"))
+
+    run_with_client(client_kind, post_twice)
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
