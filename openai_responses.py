@@ -10852,6 +10852,67 @@ _AGENT_ITEM_TYPES: dict[str, _AgentItemType] = {
 }
 
 
+# ---- automations -----------------------------------------------------------------------------------------------------
+
+
+def _derive_automation(call: _Call, automation: _JSON) -> _JSON:
+    """Return the status of a new automation: also one that runs once is active until then."""
+    return {"status": "active"}
+
+
+async def _run_automation(call: _Call, wait: _Wait) -> None:
+    """Send the request that the target of an automation describes, and keep its response for the invocation.
+
+    It is answered as a request of the application is, so it takes steps, and rules apply. This runs without the lock of
+    the state, because a response may take time.
+    """
+    automation = call.store["beta.agents.automations"].get(call.params["automation_id"])
+    if automation is None:
+        return
+    session_call = _batch_request_call(call, _automation_request(automation["target"]))
+    response = await _answer(session_call, wait)
+    metadata = call.store._ensure_metadata("beta.agents.automations", automation["id"])
+    metadata.results = [_invocation_fields(session_call, response)]
+
+
+def _automation_request(target: Mapping[str, Any]) -> _JSON:
+    """Return the request that a target describes: it creates a session, or sends a message to one."""
+    if target["type"] == "existing_session":
+        message = {"type": "agent.session.input.message", "input": _input_messages(target["instructions"])}
+        url = f"/v1/agents/sessions/{target['session_id']}/events"
+        return {"method": "POST", "url": url, "body": {"events": [message]}}
+    body = {name: target[name] for name in ("agent", "agent_id", "input", "metadata") if target.get(name)}
+    body["environment"] = {name: value for name, value in target["environment"].items() if value is not None}
+    return {"method": "POST", "url": "/v1/agents/sessions", "body": body}
+
+
+def _invocation_fields(session_call: _Call, response: httpx.Response) -> _JSON:
+    """Return the fields of an invocation that follow from the response to its request."""
+    content = response.read()
+    if response.status_code >= 400:
+        error = json.loads(content)["error"]
+        return {"status": "failed", "error": {"code": error["code"] or "invalid_request", "message": error["message"]}}
+    if session_call.shape.item_param:
+        return {"session_id": session_call.item_id}
+    return {"session_id": json.loads(content)["id"]}
+
+
+def _derive_invocation(call: _Call, invocation: _JSON) -> _JSON:
+    """Return the outcome of the request that the automation sent."""
+    metadata = call.store._get_metadata("beta.agents.automations", call.params["automation_id"])
+    if metadata is None or not metadata.results:
+        return {}
+    return metadata.results.pop()
+
+
+def _store_invocation(call: _Call, invocation: _JSON, script: _Script) -> None:
+    """Store an invocation. One that has not failed is queued, and completed when it is retrieved."""
+    _store_created(call, invocation, script)
+    if script is _NOT_SET and invocation["status"] != "failed":
+        key = (*call.parent_ids, invocation["id"])
+        _apply_stages(call.store, call.resource, key, ({"status": "queued"}, {"status": "completed"}))
+
+
 # ---- rows of these APIs ----------------------------------------------------------------------------------------------
 
 
@@ -10930,6 +10991,12 @@ _extend_table(_BEHAVIORS, {name: _Behavior(handler=_after_work(handler)) for nam
 _extend_table(
     _BEHAVIORS,
     {
+        "beta.agents.automations.create": _Behavior(derive=_derive_automation),
+        "beta.agents.automations.invocations.create": _Behavior(
+            before_answer=_run_automation,
+            derive=_derive_invocation,
+            store=_store_invocation,
+        ),
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
         "beta.agents.environments.create": _Behavior(derive=_derive_environment, store=_store_environment),

@@ -13400,6 +13400,54 @@ def test_idempotency_key_with_another_body_is_a_conflict(openai_mock, client_kin
     run_with_client(client_kind, post_twice)
 
 
+# ---- automations -----------------------------------------------------------------------------------------------------
+
+
+async def invoke_automation(client, target):
+    """Return a new automation with a target, its invocation, and the invocation when it is retrieved."""
+    automations = client.beta.agents.automations
+    automation = await awaited(automations.create(type="once", name="Daily", run_at=1, target=target))
+    invocation = await awaited(automations.invocations.create(automation.id))
+    retrieved = await awaited(automations.invocations.retrieve(invocation.id, automation_id=automation.id))
+    return automation, invocation, retrieved
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_creates_a_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = "It is sunny."
+    target = {"type": "new_session", **SESSION_REQUEST, "input": message_input("How is it?")["input"]}
+
+    async def invoke(client):
+        automation, invocation, retrieved = await invoke_automation(client, target)
+        return automation, invocation, retrieved, await session_items(client, retrieved.session_id)
+
+    automation, invocation, retrieved, items = run_with_client(client_kind, invoke)
+    assert automation.status == "active"
+    assert (invocation.status, retrieved.status) == ("queued", "completed")
+    assert [item.content[0].text for item in items] == ["How is it?", "It is sunny."]
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_sends_its_instructions_to_an_existing_session(openai_mock, client_kind):
+    async def invoke(client):
+        session = await create_session(client, None)
+        target = {"type": "existing_session", "session_id": session.id, "instructions": "Look again."}
+        _, _, retrieved = await invoke_automation(client, target)
+        return session, retrieved, await session_items(client, session.id)
+
+    session, retrieved, items = run_with_client(client_kind, invoke)
+    assert retrieved.session_id == session.id
+    assert [item.content[0].text for item in items] == ["Look again.", "This is a mock response."]
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_of_an_unknown_session_fails(openai_mock, client_kind):
+    target = {"type": "existing_session", "session_id": "sess_x", "instructions": "Look again."}
+    _, invocation, _ = run_with_client(client_kind, invoke_automation, target)
+    assert invocation.status == "failed"
+    assert "sess_x" in invocation.error.message
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
