@@ -12551,6 +12551,24 @@ def test_unknown_session_is_not_found(openai_mock, client_kind, send):
 
 
 @requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "event, message",
+    [
+        ({"type": "bogus"}, "Invalid value: 'bogus'"),
+        ({}, "Missing required parameter: 'events[0].type'"),
+        ({"type": "agent.session.input.tool_result"}, "Unknown pending tool call: None"),
+    ],
+)
+def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, event, message):
+    async def post(client):
+        session = await create_session(client, None)
+        with pytest.raises(openai.BadRequestError, match=re.escape(message)):
+            await post_session_events(client, session.id, event)
+
+    run_with_client(client_kind, post)
+
+
+@requires("beta.agents.sessions.create")
 def test_events_are_accepted_without_a_body(openai_mock, client_kind):
     async def post(client):
         session = await create_session(client, None)
