@@ -573,7 +573,7 @@ _HELPER_ENDPOINTS = {
     "beta.threads.runs.submit_tool_outputs_stream": "beta.threads.runs.submit_tool_outputs",
     "beta.agents.environments.files.upload": "beta.agents.environments.files.create",
     "beta.agents.sessions.artifacts.for_result": "beta.agents.sessions.artifacts.list",
-    "beta.agents.sessions.stream": "beta.agents.sessions.events.stream",
+    "beta.agents.sessions.stream": "beta.agents.sessions.events.create",
     "chat.completions.parse": "chat.completions.create",
     "chat.completions.stream": "chat.completions.create",
     "files.wait_for_processing": "files.retrieve",
@@ -893,6 +893,7 @@ def _extend_table(table: dict[str, Any], rows: Mapping[str, Any]) -> None:
 
 # Resources of bytes. Their `parent_params` are in the rows of their API.
 _CONTENT_RESOURCES = (
+    "beta.agents.sessions.artifacts.content",
     "containers.files.content",
     "files.content",
     "skills.content",
@@ -2143,7 +2144,10 @@ class _Metadata:
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
-    created_by: str = ""  # the endpoint that created a run
+    created_by: str = ""  # the endpoint that created a run or a session
+    events: list[_JSON] = dataclasses.field(default_factory=list)  # the events of a session of an agent, in order
+    # the events to come of a session; to produce one changes the state
+    upcoming: list[Iterator[_JSON]] = dataclasses.field(default_factory=list)
     requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
     seeded: bool = False  # True if a list has been filled with its initial objects
@@ -2157,6 +2161,8 @@ class _StoreMetadata:
 
     by_key: dict[tuple[str, Any], _Metadata] = dataclasses.field(default_factory=dict)  # by resource and key
     id_counters: dict[str, int] = dataclasses.field(default_factory=collections.Counter)
+    # by endpoint, IDs in the path and idempotency key: the body of the first request, and its answer
+    keyed_answers: dict[tuple[str, ...], tuple[bytes, Any]] = dataclasses.field(default_factory=dict)
 
 
 def _check_state(store: StateStore) -> None:
@@ -4463,8 +4469,13 @@ def _turn_to_text(turn: Turn) -> _JSON:
 
 
 # By response model, a function that converts a turn to a partial of the model. It raises `TypeError` for a turn that the
-# model has no fields for.
+# model has no fields for. The key is the name of the endpoint if other calls with the same model don't answer with turns.
 _TURN_CONVERTERS: dict[str, Callable[[Turn], _JSON]] = {}
+
+
+def _turn_converter(row: _Row) -> Callable[[Turn], _JSON] | None:
+    """Return the function that converts a turn to an answer of an endpoint, or None if it doesn't answer with turns."""
+    return _TURN_CONVERTERS.get(row.name) or _TURN_CONVERTERS.get(row.model)
 
 
 # The responses API's reason for an incomplete answer, by `Turn.stop`.
@@ -5569,14 +5580,18 @@ class _Behavior:
     stages: tuple[Any, ...] = ()
     # returns the answer where nothing is set, instead of the handler of the verb
     handler: Callable[[_Call], Any] | None = None
-    # continues what another call started, with the turn of that call's script
-    resume: Callable[[_Call, Turn | None], Any] | None = None
+    # continues what another call started, with that call's script
+    resume: Callable[[_Call, _Script], Any] | None = None
+    # returns False for a call that the model generates nothing for; called before a response is selected. None: always True
+    needs_output: Callable[[_Call], bool] | None = None
     # a coroutine function that runs before the answer is built, without the lock of the state
     before_answer: Callable[[_Call, _Wait], Any] | None = None
     # returns the events of the answer, for a stream
-    events: Callable[[_Call, Any, int | None], Iterator[_Event]] | None = None
+    events: Callable[[_Call, Any, int | None], Iterable[_Event]] | None = None
     # whether the answer is a stream without `stream=True`
     always_streams: bool = False
+    # whether requests that come while the stream is read change its later events, so that each event is sent alone
+    is_interactive: bool = False
     # the endpoint whose responses and rules apply where this one has none: the same call over another connection
     fallback_to: str = ""
     # returns everything that the model sees; see `_conversation_of`
@@ -5597,6 +5612,8 @@ class _Behavior:
     extra_headers: Callable[[_Call], list[tuple[bytes, bytes]]] | None = None
     # whether the stored object is the answer
     stores_answer: bool = True
+    # whether a request with the `Idempotency-Key` of an earlier one gets the same answer and changes nothing
+    is_idempotent: bool = False
     # whether a model generates the answer; `only_scripted` rejects the call where nothing is set
     is_generated: bool = False
 
@@ -5628,7 +5645,7 @@ def _build_answer(call: _Call, script: _Script) -> Any:
     if behavior.resume:
         has_turn_for_object = script.turn and call.key in call.objects
         if script is _NOT_SET or has_turn_for_object:
-            return behavior.resume(call, script.turn)
+            return behavior.resume(call, script)
     if script is _NOT_SET:
         verb = "create" if behavior.store else call.shape.verb
         handler = behavior.handler or _HANDLERS_BY_VERB[verb]
@@ -5763,7 +5780,7 @@ def _default_answer(call: _Call) -> Any:
     It is the model output that the request requires, such as a tool call, or else the `default` of the behavior, or
     else the default of the answer's type. In a union, the first member that accepts the request is that type.
     """
-    to_partial = _TURN_CONVERTERS.get(call.row.model)
+    to_partial = _turn_converter(call.row)
     if to_partial:
         turn = _default_turn(call.body)
         if turn:
@@ -9918,7 +9935,7 @@ def _check_tool_outputs(call: _Call) -> None:
         )
 
 
-def _resume_run(call: _Call, turn: Turn | None) -> Any:
+def _resume_run(call: _Call, script: _Script) -> Any:
     """Complete the open steps of a run with the tool outputs of the request, restart the run, and return it."""
     run = _require_target(call)
     outputs = {}
@@ -9929,7 +9946,7 @@ def _resume_run(call: _Call, turn: Turn | None) -> Any:
             _complete_tool_call_step(step, outputs)
     _discard_set_state(call.store, call.resource.name, call.key)
     # `tool_choice` would make the default turn call the same tool again
-    _start_run(call.store, run, turn or _default_turn({**run, "tool_choice": None}))
+    _start_run(call.store, run, script.turn or _default_turn({**run, "tool_choice": None}))
     return run
 
 
@@ -10340,18 +10357,1035 @@ _extend_table(
 # ======================================================================================================================
 
 
-def _session_events(call: _Call, obj: Any, chunk: int | None) -> Iterator[_Event]:
-    """Yield the events of a session that was created and is idle."""
-    fields = {"session_id": call.params["session_id"]}
-    for event_model in ("AgentSessionCreatedEvent", "AgentSessionIdleEvent"):
-        event = _new_object(f"beta.{event_model}", call.store, fields)
-        yield event["type"], event
+# ---- sessions of agents: their agents and environments ---------------------------------------------------------------
+
+
+def _derive_session(call: _Call, session: _JSON) -> _JSON:
+    """Return the agent of a session, and its environment if the service hosts it."""
+    derived = {}
+    if session["environment"].get("type") == "openai_hosted":
+        derived["environment"] = _hosted_environment(call, session["environment"])
+    saved_agent = call.store["beta.agents"].get(call.body.get("agent_id"))
+    if saved_agent is not None:
+        saved_agent = _load_object(call.store, _get_resource("beta.agents"), saved_agent["id"])
+        agent = {**session["agent"], **_accepted_fields(_session_agent_type(), saved_agent)}
+        derived["agent"] = _merge_agent(agent, _get_dict(call.body, "agent"), call.store)
+    return derived
+
+
+def _hosted_environment(call: _Call, environment: _JSON) -> _JSON:
+    """Return the environment of a session: one that exists, if the request names one, and else a new one."""
+    requested = _get_dict(call.body, "environment")
+    existing = call.store["beta.agents.environments"].get(requested.get("environment_id"))
+    if existing:
+        return {**environment, "id": existing["id"], "files": existing["files"]}
+    return {**environment, "files": _environment_files(call.store, requested)}
+
+
+def _environment_files(store: StateStore, requested: Mapping[str, Any]) -> list[_JSON]:
+    """Return the files that a request puts into an environment, with their sizes."""
+    files = []
+    for file in _only_dicts(requested.get("files")):
+        fields = {name: value for name, value in file.items() if name != "data"}
+        files.append({"id": store._new_id("envfile_"), **fields, "size_bytes": _environment_file_size(store, file)})
+    return files
+
+
+def _environment_file_size(store: StateStore, file: Mapping[str, Any]) -> int:
+    """Return the size of a file in an environment: that of its data, or of the file that its `file_id` names."""
+    if file.get("type") == "inline":
+        try:
+            return len(base64.b64decode(file.get("data") or "", validate=True))
+        except ValueError:
+            _reject("Invalid file data: expected standard base64.", "environment.files")
+    return store["files"].get(file.get("file_id"), {}).get("bytes", 0)
+
+
+def _derive_environment(call: _Call, environment: _JSON) -> _JSON:
+    return {"files": _environment_files(call.store, _get_dict(call.body, "environment"))}
+
+
+def _store_environment(call: _Call, environment: _JSON, script: _Script) -> None:
+    """Store an environment and its files."""
+    _store_created(call, environment, script)
+    _list_environment_files(call.store, environment)
+
+
+def _list_environment_files(store: StateStore, environment: _JSON) -> None:
+    for file in environment["files"]:
+        fields = {"environment_id": environment["id"], "path": file["path"], "size_bytes": file["size_bytes"]}
+        resource = _get_resource("beta.agents.environments.files")
+        obj = _new_object("beta.agents.environments.EnvironmentFile", store, fields)
+        _insert_object(store, resource, (environment["id"],), obj)
+
+
+def _derive_environment_file(call: _Call, file: _JSON) -> _JSON:
+    return {"size_bytes": _environment_file_size(call.store, call.body)}
+
+
+def _store_session_environment(store: StateStore, session: _JSON) -> None:
+    """Store the hosted environment of a session as an object of its own, unless it is stored already."""
+    environment = session["environment"]
+    if environment.get("type") != "openai_hosted" or environment["id"] in store["beta.agents.environments"]:
+        return
+    fields = {name: environment[name] for name in ("id", "type", "files", "plugins", "skills")}
+    fields["status"] = "ready"
+    stored = _new_object("beta.agents.EnvironmentInfo", store, fields)
+    _insert_object(store, _get_resource("beta.agents.environments"), (), stored, {"id": environment["id"]})
+    _list_environment_files(store, stored)
+
+
+def _session_agent_type() -> Any:
+    return _fields_of(_sdk_type("beta.AgentSession"))["agent"].type
+
+
+def _merge_agent(agent: _JSON, changes: Mapping[str, Any], store: StateStore) -> _JSON:
+    """Return an agent with the fields of a request. Each field replaces that of the agent whole; null is its default."""
+    model = _session_agent_type()
+    accepted = _accepted_fields(model, changes)
+    for name, value in changes.items():
+        if value is None and name in _fields_of(model):
+            accepted[name] = _field_default(model, name)
+    return _fill_placeholders({**agent, **accepted, "id": agent["id"]}, store)
+
+
+def _update_session(call: _Call) -> _JSON:
+    """Change a session. The agent keeps the fields that the request does not set, and null clears the metadata."""
+    agent = _merge_agent(_require_target(call)["agent"], _get_dict(call.body, "agent"), call.store)
+    session = _handle_update(call)
+    session["agent"] = agent
+    if "metadata" in call.body and call.body["metadata"] is None:
+        session["metadata"] = {}
+    return session
+
+
+def _list_sessions(call: _Call) -> _JSON:
+    """Return the page of sessions that a query selects. Its `agent_id` is that of the agent of a session."""
+    query = dict(call.query)
+    if "agent_id" in query:
+        query["agent[id]"] = query.pop("agent_id")
+    return _handle_list(call, query)
+
+
+# ---- sessions of agents: input ---------------------------------------------------------------------------------------
+
+
+def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
+    """Store a session, and start its first turn if the request has input and the test did not set a state."""
+    store = call.store
+    _store_created(call, session, script)
+    _store_session_environment(store, session)
+    store._ensure_metadata("beta.agents.sessions", session["id"]).created_by = call.row.name
+    messages = _input_messages(call.body.get("input"))
+    starts_turn = bool(messages) and not script.sets_state
+    first_events = [_session_event(session, "created")]
+    if session["error"]:
+        error = {"code": "internal_error", "message": session["error"]}
+        first_events.append(_error_event(session, error))
+    if not starts_turn:
+        first_events.append(_session_event(session, session["status"]))
+    _queue_events(store, session["id"], first_events)
+    _finish_work(store, session["id"])  # a stream that is opened later has no events of before
+    if starts_turn:
+        turn = _start_turn(store, session, messages)
+        _queue_step(call, session, turn, script)
+
+
+def _input_messages(value: Any) -> list[_JSON]:
+    """Return the input of a request as messages of the user. A string is one message."""
+    if isinstance(value, str) and value:
+        return [{"role": "user", "content": [{"type": "input_text", "text": value}]}]
+    return _only_dicts(value)
+
+
+def _creates_with_input(call: _Call) -> bool:
+    return bool(_input_messages(call.body.get("input")))
+
+
+def _submit_input(call: _Call, script: _Script) -> bytes:
+    """Apply the events of a request to a session, and queue the next step of the model if it is due.
+
+    Raises the service's 400 or 409 of an event that the session cannot take, before any event is applied.
+    """
+    session = _require_target(call)
+    needs_output = _needs_session_output(call)
+    events = _only_dicts(call.body.get("events"))
+    handlers = [_INPUT_HANDLERS[event["type"]] for event in events]
+    for handler, event in zip(handlers, events, strict=True):
+        handler.check(call.store, session, event)
+    for handler, event in zip(handlers, events, strict=True):
+        handler.apply(call.store, session, event)
+    if needs_output:
+        turn = typing.cast(_JSON, _active_turn(call.store, session["id"]))
+        _queue_step(call, session, turn, script)
+    return b""
+
+
+def _needs_session_output(call: _Call) -> bool:
+    """Return True if the input of a request makes the model generate output.
+
+    That is a message to an idle session, or the last result that a turn waits for. A message finishes the work that the
+    session has queued, so that it finds the session idle or waiting.
+    """
+    session = call.objects.get(call.key)
+    if session is None:
+        return False
+    events = _only_dicts(call.body.get("events"))
+    has_message = any(event.get("type") == "agent.session.input.message" for event in events)
+    if has_message:
+        _finish_work(call.store, session["id"])
+    pending_ids = {
+        _action_id(action) for action in _load_object(call.store, call.resource, call.key)["required_actions"]
+    }
+    if pending_ids:
+        return pending_ids <= {_action_id(event) for event in events}
+    return has_message and _active_turn(call.store, session["id"]) is None
+
+
+def _action_id(action: Mapping[str, Any]) -> Any:
+    """Return the ID that a required action and its result have in common."""
+    return action.get("call_id") or action.get("request_id")
+
+
+class _InputHandler(NamedTuple):
+    """How a session takes the input of one type."""
+
+    apply: Callable[[StateStore, _JSON, _JSON], None]
+    # raises the error of input that the session cannot take
+    check: Callable[[StateStore, _JSON, _JSON], None] = lambda store, session, event: None
+
+
+def _apply_message(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Start a turn with the messages of an event, or add them to the turn that is active."""
+    messages = _input_messages(event.get("input"))
+    turn = _active_turn(store, session["id"])
+    if turn is None:
+        _start_turn(store, session, messages)
+        return
+    for message in messages:
+        item = _add_session_item(store, turn, {"type": "message", **message})
+        _queue_events(store, session["id"], [_session_item_added(turn, item, None)])
+
+
+def _check_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Raise the 400 of a result for an unknown call, and the 409 of a second result that differs from the first one."""
+    call_id = event.get("call_id")
+    if call_id in [action.get("call_id") for action in session["required_actions"]]:
+        return
+    for item in _load_child_objects(store, "beta.agents.sessions.items", session["id"]):
+        if item["type"] == "function_call_output" and item["call_id"] == call_id:
+            if item.items() >= _tool_result_fields(event).items():
+                return
+            _reject(f"Tool call already has another result: {call_id}", "events", "conflict", status=409)
+    _reject(f"Unknown pending tool call: {call_id}", "events", "invalid_request_error")
+
+
+def _apply_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Add the result of a function call, and resume the turn if it waits for no other result."""
+    call_id = event["call_id"]
+    open_actions = [action for action in session["required_actions"] if action.get("call_id") != call_id]
+    if len(open_actions) == len(session["required_actions"]):  # the same result again
+        return
+    session["required_actions"] = open_actions
+    turn = typing.cast(_JSON, _active_turn(store, session["id"]))
+    output = _add_session_item(store, turn, _tool_result_fields(event))
+    _queue_events(store, session["id"], _tool_result_events(store, turn, output))
+    if not open_actions:
+        _resume_turn(store, session, turn)
+
+
+def _check_approval(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Raise the 400 of the answer to an approval that no turn waits for."""
+    request_id = event.get("request_id")
+    if request_id not in [action.get("request_id") for action in session["required_actions"]]:
+        _reject(f"Unknown pending approval request: {request_id}", "events", "invalid_request_error")
+
+
+def _apply_approval(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Take an approval off the actions that a turn waits for, and resume the turn if no other one is left."""
+    actions = session["required_actions"]
+    session["required_actions"] = [action for action in actions if action.get("request_id") != event["request_id"]]
+    if not session["required_actions"]:
+        _resume_turn(store, session, typing.cast(_JSON, _active_turn(store, session["id"])))
+
+
+def _tool_result_fields(event: Mapping[str, Any]) -> _JSON:
+    """Return the fields of the item for the result of a function call."""
+    return {
+        "type": "function_call_output",
+        "call_id": event["call_id"],
+        "status": "completed" if event.get("success") else "failed",
+        "output": event.get("output"),
+        "error": event.get("error"),
+    }
+
+
+def _apply_cancel(store: StateStore, session: _JSON, event: _JSON) -> None:
+    """Cancel the turn that is active, if there is one. What it has begun stays incomplete."""
+    turn = _active_turn(store, session["id"])
+    if turn is None:
+        return
+    while turn["status"] == "queued":  # the events of its start come in any case
+        _produce_event(store, session["id"])
+    session["required_actions"] = []
+    store._ensure_metadata("beta.agents.sessions", session["id"]).upcoming.clear()
+    _queue_events(store, session["id"], _cancelled_events(store, session, turn))
+
+
+# By the type of an event that an application sends to a session, what it does.
+_INPUT_HANDLERS: dict[str, _InputHandler] = {
+    "agent.session.input.cancel": _InputHandler(_apply_cancel),
+    "agent.session.input.computer_use_approval_request_result": _InputHandler(_apply_approval, _check_approval),
+    "agent.session.input.mcp_approval_request_result": _InputHandler(_apply_approval, _check_approval),
+    "agent.session.input.message": _InputHandler(_apply_message),
+    "agent.session.input.tool_result": _InputHandler(_apply_tool_result, _check_tool_result),
+}
+
+
+def _session_conversation(call: _Call) -> list[_JSON]:
+    """Return the items of a session, and after them the messages and results of the request."""
+    if not call.shape.item_param:
+        return [{"type": "message", **message} for message in _input_messages(call.body.get("input"))]
+    items = [*_load_child_objects(call.store, "beta.agents.sessions.items", call.item_id)]
+    for event in _only_dicts(call.body.get("events")):
+        if event.get("type") == "agent.session.input.tool_result":
+            items.append(_tool_result_fields(event))
+        items += [{"type": "message", **message} for message in _input_messages(event.get("input"))]
+    return items
+
+
+# ---- sessions of agents: turns and items -----------------------------------------------------------------------------
+
+
+_FINAL_TURN_STATUSES = ("completed", "failed", "cancelled")
+
+
+def _active_turn(store: StateStore, session_id: str) -> _JSON | None:
+    """Return the turn of a session that has not ended, or None."""
+    for turn in reversed(_load_child_objects(store, "beta.agents.sessions.turns", session_id)):
+        if turn["status"] not in _FINAL_TURN_STATUSES:
+            return turn
+    return None
+
+
+def _start_turn(store: StateStore, session: _JSON, messages: Iterable[_JSON]) -> _JSON:
+    """Store a turn with messages of the user, queue the events of its start, and return it."""
+    fields = {
+        "agent_id": session["agent"]["id"],
+        "session_id": session["id"],
+        "status": "queued",
+        "started_at": None,
+        "completed_at": None,
+    }
+    turn = _add_related_object(store, "beta.agents.sessions.turns", (session["id"],), fields)
+    items = [_add_session_item(store, turn, {"type": "message", **message}) for message in messages]
+    session.update(status="in_progress", last_active_at=int(time.time()))
+    _queue_events(store, session["id"], _turn_start_events(session, turn, items))
+    return turn
+
+
+def _add_session_item(store: StateStore, turn: Mapping[str, Any], fields: Mapping[str, Any]) -> _JSON:
+    """Add an item to a turn and its session or subagent, with defaults for the missing fields, and return it."""
+    item_type = _sdk_type("beta.AgentSessionItem")
+    item = _fill_placeholders(_merge(item_type, {**fields, "turn_id": turn["id"]}, "item"), store)
+    resource, parents = _turn_owner(turn)
+    _insert_object(store, _get_resource(f"{resource}.items"), parents, item)
+    store[f"{resource}.turns.items"][(*parents, turn["id"], item["id"])] = item
+    return item
+
+
+def _turn_owner(turn: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the resource that a turn belongs to, a session or a subagent, and the IDs that lead to the object."""
+    if turn["subagent_id"]:
+        return "beta.agents.sessions.subagents", (turn["session_id"], turn["subagent_id"])
+    return "beta.agents.sessions", (turn["session_id"],)
+
+
+def _queue_step(call: _Call, session: _JSON, turn: _JSON, script: _Script) -> None:
+    """Queue the events of one step of the model: the turn that the test set, or one that fits the agent."""
+    agent = session["agent"]
+    output = script.turn or _default_turn(agent) or Turn(_DEFAULT_TEXT)
+    if call.mock._strict and script.turn:
+        _check_set_output(call, agent, script.turn)
+    events = _model_step_events(call.store, session, turn, output, script.pace.chunk)
+    _queue_events(call.store, session["id"], events)
+
+
+def _resume_turn(store: StateStore, session: _JSON, turn: _JSON) -> None:
+    """Set a turn that waited, and its session, in progress again."""
+    turn["status"] = "in_progress"
+    session["status"] = "in_progress"
+    _queue_events(store, session["id"], [_session_event(session, "in_progress")])
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class _AgentTurn(Turn):
+    """The output of an agent in one step of its model, as a test set it with a dict."""
+
+    items: tuple[Turn | _JSON, ...] = ()  # turns, and partial items of built-in tools
+    status: str = "completed"  # what ends the turn: `completed`, `failed` or `budget_reached`
+    error: Any = None  # the code and the message of a failed turn, or the message of a failed session
+    artifacts: Mapping[str, bytes] = dataclasses.field(default_factory=dict)  # by path
+    subagents: tuple[_JSON, ...] = ()  # the `name`, the `instructions` and the `items` of each
+
+
+# The keys of a dict that describes a step of an agent. A dict for `sessions.create` with other keys has session fields.
+_STEP_KEYS = {"artifacts", "error", "items", "status", "subagents"}
+
+
+def _coerce_first_step(value: Any) -> Callable[[_Call], Turn] | None:
+    """Convert a dict that describes a step of an agent. Return None for a dict with the fields of a session."""
+    if not isinstance(value, Mapping):
+        return None
+    if not value.keys().isdisjoint(("artifacts", "items", "subagents")) or isinstance(value.get("error"), Mapping):
+        return _coerce_step(value)
+    return None
+
+
+def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
+    """Convert a dict that describes a step of an agent, or return None for anything else.
+
+    Raises `ValueError` for a key or an item that steps do not have.
+    """
+    if not isinstance(value, Mapping) or not value:
+        return None
+    if unknown_keys := value.keys() - _STEP_KEYS:
+        keys = ", ".join(sorted(_STEP_KEYS))
+        raise ValueError(f"a step of an agent has no {', '.join(map(repr, unknown_keys))}; it takes {keys}")
+    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    error = value.get("error")
+    status = value.get("status", "failed" if error else "completed")
+    if isinstance(error, Mapping):
+        error = _merge(_sdk_type("beta.SessionTurnError"), error, "error")
+    subagents = tuple(_checked_subagent(subagent) for subagent in value.get("subagents", ()))
+    artifacts = value.get("artifacts", {})
+    step = _AgentTurn(items=items, status=status, error=error, artifacts=artifacts, subagents=subagents)
+    return lambda call: step
+
+
+_SUBAGENT_KEYS = {"instructions", "items", "name"}
+
+
+def _checked_subagent(value: Any) -> _JSON:
+    """Return the description of a subagent with all of its keys. Raise `ValueError` for one that subagents do not have."""
+    if not isinstance(value, Mapping) or not value.keys() <= _SUBAGENT_KEYS:
+        keys = ", ".join(sorted(_SUBAGENT_KEYS))
+        raise ValueError(f"a subagent is {_safe_repr(value)}; expected a dict with {keys}")
+    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    return {"name": None, "instructions": "", **value, "items": items}
+
+
+def _checked_step_item(item: Any) -> Turn | _JSON:
+    """Return an item of a step as a turn or a dict. Raise `ValueError` for a dict that no item of a session accepts."""
+    if isinstance(item, str):
+        return Turn(item)
+    if isinstance(item, Turn):
+        return item
+    if not isinstance(item, Mapping) or "type" not in item:
+        raise ValueError(f"an item of a step is {_safe_repr(item)}; expected a str, a turn or a dict with a 'type'")
+    if item["type"] not in _APPROVAL_TYPES:
+        _merge(_sdk_type("beta.AgentSessionItem"), item, "item")
+    return dict(item)
+
+
+def _agent_output_items(turn: Turn) -> list[_JSON]:
+    """Return the output of the model as partial items, with the fields that items of agents have.
+
+    A message before a call of a tool is commentary.
+    """
+    parts = turn.items if isinstance(turn, _AgentTurn) else (turn,)
+    items = []
+    for part in parts:
+        items += _turn_to_response(part)["output"] if isinstance(part, Turn) else [part]
+    return [_agent_output_item(item, items[position + 1 :]) for position, item in enumerate(items)]
+
+
+def _agent_output_item(item: _JSON, later_items: Iterable[_JSON]) -> _JSON:
+    """Return an item of a response, or of a test, as a partial item of an agent."""
+    if item["type"] == "function_call" and isinstance(item["arguments"], str):
+        return {**item, "arguments": _decoded_arguments(item["arguments"])}
+    if item["type"] != "message":
+        return item
+    precedes_call = any(later["type"] not in ("message", "reasoning") for later in later_items)
+    phase = "commentary" if precedes_call else "final_answer"
+    content = [{"type": "output_text", "text": _extract_text(part)} for part in item["content"]]
+    return {"phase": phase, **item, "role": "assistant", "content": content}
+
+
+def _decoded_arguments(text: str) -> Any:
+    """Return the arguments of a call as JSON, or as the text of the test that is no JSON on purpose."""
+    try:
+        return _json_decode(text)
+    except ValueError:
+        return text
+
+
+def _turn_to_session(turn: Turn) -> _JSON:
+    """Return no fields, because a turn becomes items of a session.
+
+    Raises `TypeError` for a turn with citations, or one that is filtered, which agents do not have.
+    """
+    if turn.citations:
+        raise TypeError(f"{turn!r}: messages of agents have no citations")
+    if turn.stop == "content_filter":
+        raise TypeError(f"{turn!r}: agents have no content filter")
+    return {}
+
+
+def _turn_usage(store: StateStore, turn: Mapping[str, Any]) -> _JSON:
+    """Return the token counts of a turn. Its output is what its own items have from the model, its input all before."""
+    input_tokens = 0
+    output_tokens = 0
+    for item in _load_child_objects(store, "beta.agents.sessions.items", turn["session_id"]):
+        tokens = _count_tokens(_extract_text(item) or json.dumps(item.get("arguments", "")))
+        if item["turn_id"] == turn["id"] and _is_agent_output(item):
+            output_tokens += tokens
+        else:
+            input_tokens += tokens
+    return {
+        "input_tokens": input_tokens,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": input_tokens + output_tokens,
+    }
+
+
+def _is_agent_output(item: Mapping[str, Any]) -> bool:
+    """Return True for an item that has an `output_index`: it is neither a message of the user nor a result."""
+    return item["type"] not in ("function_call_output", "agent_message") and item.get("role") != "user"
+
+
+# ---- sessions of agents: stream events -------------------------------------------------------------------------------
+
+
+def _queue_events(store: StateStore, session_id: str, events: Iterable[_JSON]) -> None:
+    """Add events to those that a session will produce."""
+    store._ensure_metadata("beta.agents.sessions", session_id).upcoming.append(iter(events))
+
+
+def _produce_event(store: StateStore, session_id: str) -> bool:
+    """Add the next event to the events of a session, and change the state as it says. Return False if none is left."""
+    metadata = store._ensure_metadata("beta.agents.sessions", session_id)
+    while metadata.upcoming:
+        event = next(metadata.upcoming[0], None)
+        if event is not None:
+            metadata.events.append(_copy_json({**event, "event_id": store._new_id("event_")}))
+            return True
+        metadata.upcoming.pop(0)
+    return False
+
+
+def _finish_work(store: StateStore, session_id: str) -> None:
+    """Produce all events that a session has queued."""
+    while _produce_event(store, session_id):
+        pass
+
+
+def _finish_all_sessions(store: StateStore) -> None:
+    for session_id in list(store.get("beta.agents.sessions", ())):
+        _finish_work(store, session_id)
+
+
+def _after_work(handler: Callable[[_Call], Any]) -> Callable[[_Call], Any]:
+    """Return a handler that finishes the queued work of all sessions before it reads the state."""
+
+    def finish_and_handle(call: _Call) -> Any:
+        _finish_all_sessions(call.store)
+        return handler(call)
+
+    return finish_and_handle
+
+
+def _count_events(call: _Call) -> int:
+    """Return the number of events that a session has had. Raise the 404 of a session that does not exist."""
+    session = _require_target(call)
+    return len(call.store._ensure_metadata("beta.agents.sessions", session["id"]).events)
+
+
+def _live_events(call: _Call, start: Any, chunk: int | None) -> Iterable[_Event]:
+    """Return the events of a session from now on.
+
+    start: the number of events before the stream, or the event that the test set.
+    """
+    if isinstance(start, dict):
+        return [(start["type"], start)]
+    return _SessionStream(call.store, call.item_id, start)
+
+
+# The events of a session that end the stream of its creation.
+_SESSION_ENDS = ("agent.session.idle", "agent.session.failed", "agent.session.budget_reached")
+
+
+def _creation_events(call: _Call, session: _JSON, chunk: int | None) -> Iterable[_Event]:
+    """Return the events of a new session until its first turn has ended, or the session has failed."""
+    return _SessionStream(call.store, session["id"], 0, _SESSION_ENDS)
+
+
+class _SessionStream:
+    """The events of a session, each produced when the client reads it.
+
+    When the session has nothing left to do, the stream waits for the requests of other threads or tasks. It ends if no
+    other one can send a request: if the client is synchronous, and its thread is the main one and no thread has started
+    since the stream was opened; or if the client is asynchronous, and its event loop has no other task.
+
+    start: the number of events before the first one.
+    ends: the types of the events that end the stream.
+    """
+
+    _CHECK_INTERVAL = 0.01  # seconds after which a waiting stream looks for new events
+    _MAX_CHECKS = 1000  # how often a synchronous client looks in vain until its stream ends
+
+    def __init__(self, store: StateStore, session_id: str, start: int, ends: Sequence[str] = ()) -> None:
+        self.store = store
+        self.session_id = session_id
+        self.position = start
+        self.ends = ends
+        self.has_ended = False
+        self.older_threads = set(threading.enumerate())
+
+    def __iter__(self) -> Iterator[_Event]:
+        checks = 0
+        while True:
+            for event in self._available_events():
+                checks = 0
+                yield event
+            if self.has_ended or checks == self._MAX_CHECKS or not self._can_another_thread_send():
+                return
+            time.sleep(self._CHECK_INTERVAL)
+            checks += 1
+
+    async def __aiter__(self) -> AsyncIterator[_Event]:
+        while True:
+            for event in self._available_events():
+                yield event
+            if self.has_ended or _is_only_task():
+                return
+            await _sleep(self._CHECK_INTERVAL)
+
+    def _can_another_thread_send(self) -> bool:
+        if threading.current_thread() is not threading.main_thread():
+            return True
+        return not set(threading.enumerate()) <= self.older_threads
+
+    def _available_events(self) -> Iterator[_Event]:
+        """Yield events until the session has nothing left to do, or the stream has ended."""
+        while not self.has_ended and (event := self._next_event()):
+            self.has_ended = event["type"] in self.ends
+            yield event["type"], event
+
+    def _next_event(self) -> _JSON | None:
+        """Return the next event, or None if the session has nothing left to do, or is deleted."""
+        with self.store.lock:
+            if self.session_id not in self.store["beta.agents.sessions"]:
+                self.has_ended = True
+                return None
+            events = self.store._ensure_metadata("beta.agents.sessions", self.session_id).events
+            if self.position == len(events) and not _produce_event(self.store, self.session_id):
+                return None
+            self.position += 1
+            return events[self.position - 1]
+
+
+def _is_only_task() -> bool:
+    """Return True if no other task of this event loop can send a request. Only asyncio tells, so False for other loops."""
+    try:
+        other_tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    except RuntimeError:  # the loop is not asyncio's
+        return False
+    return not other_tasks
+
+
+def _session_event(session: _JSON, name: str) -> _JSON:
+    return {"type": f"agent.session.{name}", "session": session}
+
+
+def _turn_event(turn: Mapping[str, Any], name: str, /, **fields: Any) -> _JSON:
+    ids = {"session_id": turn["session_id"], "turn_id": turn["id"]}
+    return {"type": f"agent.session.turn.{name}", **ids, **fields}
+
+
+def _session_item_added(turn: Mapping[str, Any], item: _JSON, output_index: int | None) -> _JSON:
+    return _turn_event(turn, "item.added", item=item, output_index=output_index)
+
+
+def _session_item_done(turn: Mapping[str, Any], item: _JSON, output_index: int) -> _JSON:
+    return _turn_event(turn, "item.done", item=item, output_index=output_index)
+
+
+def _turn_start_events(session: _JSON, turn: _JSON, items: Sequence[_JSON]) -> Iterator[_JSON]:
+    """Yield the events of a turn that starts with some messages of the user."""
+    yield _turn_event(turn, "created", turn=turn)
+    for item in items[:1]:
+        yield _session_item_added(turn, item, None)
+    yield _session_event(session, "in_progress")
+    turn.update(status="in_progress", started_at=int(time.time()))
+    yield _turn_event(turn, "in_progress", turn=turn)
+    for item in items[1:]:
+        yield _session_item_added(turn, item, None)
+
+
+def _model_step_events(
+    store: StateStore, session: _JSON, turn: _JSON, output: Turn, chunk: int | None
+) -> Iterator[_JSON]:
+    """Yield the events of one step of the model, which ends the turn or makes it wait for the application."""
+    if isinstance(output, _AgentTurn):
+        for description in output.subagents:
+            yield from _subagent_events(store, session, turn, description)
+    requests = []
+    for item in _agent_output_items(output):
+        if item["type"] in _ACTION_TYPES:
+            requests.append(item)
+        else:
+            yield from _output_item_events(store, turn, item, chunk)
+    if requests:
+        yield from _waiting_events(store, session, turn, requests)
+    elif output.stop:
+        error = {"code": "max_output_tokens", "message": "The model reached its output token limit."}
+        yield from _turn_end_events(store, session, turn, "failed", error)
+    elif isinstance(output, _AgentTurn):
+        _add_artifacts(store, session, turn, output.artifacts)
+        yield from _set_end_events(store, session, turn, output)
+    else:
+        yield from _turn_end_events(store, session, turn, "completed")
+
+
+def _set_end_events(store: StateStore, session: _JSON, turn: _JSON, output: _AgentTurn) -> Iterator[_JSON]:
+    """Yield the end of a turn that the test described: of the turn alone, or of the session with it."""
+    error = output.error
+    if output.status == "budget_reached":
+        yield from _turn_end_events(store, session, turn, "completed", session_status="budget_reached")
+    elif isinstance(error, str):
+        session["error"] = error
+        turn_error = {"code": "internal_error", "message": error}
+        yield from _turn_end_events(store, session, turn, "failed", turn_error, session_status="failed")
+    elif output.status == "failed":
+        turn_error = error or {"code": "server_error", "message": "The turn failed."}
+        yield from _turn_end_events(store, session, turn, "failed", turn_error)
+    else:
+        yield from _turn_end_events(store, session, turn, "completed")
+
+
+def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: Iterable[_JSON]) -> Iterator[_JSON]:
+    """Yield the events of a turn that needs results of functions or approvals.
+
+    The actions are known before their events are read, because the SDK sends a result as soon as it has read a call.
+    `requires_action` follows even if all results are there already.
+    """
+    action_type = _list_item_type(_fields_of(_sdk_type("beta.AgentSession"))["required_actions"].type)
+    actions = []
+    items = []
+    for request in requests:
+        fields = _ACTION_TYPES[request["type"]](store, request)
+        partial = {"type": request["type"], "turn_id": turn["id"], **fields}
+        actions.append(_fill_placeholders(_merge(action_type, partial, "item"), store))
+        if request["type"] != "mcp_approval_request":
+            items.append(_add_session_item(store, turn, {**request, **fields, "status": "in_progress"}))
+    session["required_actions"] = [*actions]
+    for item in items:
+        yield _session_item_added(turn, item, _output_index(store, turn, item))
+    if session["required_actions"]:
+        session["status"] = "requires_action"
+        turn["status"] = "waiting"
+    yield _session_event({**session, "status": "requires_action", "required_actions": actions}, "requires_action")
+
+
+def _function_call_action(store: StateStore, item: _JSON) -> _JSON:
+    call_id = _fill_placeholders(item.get("call_id") or _NewId("call_"), store)
+    return {"call_id": call_id, "name": item["name"], "arguments": item["arguments"]}
+
+
+def _approval_action(store: StateStore, item: _JSON) -> _JSON:
+    request = {"type": "mcp_tool_call", **item.get("request", {})}
+    return {"request_id": item.get("request_id") or store._new_id("request_"), "request": request}
+
+
+# Items that need an answer of the application, by type: a function that returns the fields of the required action.
+_ACTION_TYPES: dict[str, Callable[[StateStore, _JSON], _JSON]] = {
+    "function_call": _function_call_action,
+    "mcp_approval_request": _approval_action,
+    "computer_use_approval_request": lambda store, item: {
+        "request_id": item.get("request_id") or store._new_id("request_"),
+        "request": item["request"],
+    },
+}
+
+
+_APPROVAL_TYPES = ("mcp_approval_request", "computer_use_approval_request")
+
+
+def _subagent_events(store: StateStore, session: _JSON, turn: _JSON, description: _JSON) -> Iterator[_JSON]:
+    """Run a subagent, and yield what the stream of its session has of it.
+
+    The turn of the subagent and its items are only in the lists below the subagent. The calls that created and closed it
+    follow after its end, as they do in the service.
+    """
+    agent_id = session["agent"]["id"]
+    parents = (session["id"],)
+    fields = {
+        "session_id": session["id"],
+        "parent_agent_id": agent_id,
+        "name": description["name"],
+        "status": "active",
+        "closed_at": None,
+    }
+    subagent = _add_related_object(store, "beta.agents.sessions.subagents", parents, fields)
+    yield {"type": "agent.session.subagent.created", "subagent": subagent}
+    instructions = [{"type": "output_text", "text": description["instructions"]}]
+    subagent["instructions"] = instructions
+    yield {"type": "agent.session.subagent.created", "subagent": subagent}
+
+    items = _run_subagent_turn(store, subagent, description["items"])
+    subagent.update(status="closed", closed_at=int(time.time()))
+    yield {"type": "agent.session.subagent.closed", "subagent": subagent}
+
+    sender = {"sender_agent_id": agent_id}
+    receiver = {"recipient_agent_id": subagent["id"]}
+    answer = [{"type": "output_text", "text": _extract_text(items[-1:])}]
+    create_call = {"type": "create_subagent_call", "agent_id": subagent["id"], "content": instructions}
+    wait_call = {"type": "wait_for_subagents_call", **sender, "recipient_agent_ids": [subagent["id"]]}
+    yield from _output_item_events(store, turn, create_call, None)
+    yield from _agent_message_item(store, turn, agent_id, subagent["id"], instructions)
+    yield from _output_item_events(store, turn, wait_call, None)
+    yield from _agent_message_item(store, turn, subagent["id"], agent_id, answer)
+    yield from _output_item_events(store, turn, {"type": "close_subagent_call", **sender, **receiver}, None)
+
+
+def _run_subagent_turn(store: StateStore, subagent: _JSON, items: tuple[Turn | _JSON, ...]) -> list[_JSON]:
+    """Store the completed turn of a subagent, and return its items."""
+    now = int(time.time())
+    fields = {
+        "agent_id": subagent["id"],
+        "session_id": subagent["session_id"],
+        "subagent_id": subagent["id"],
+        "status": "completed",
+        "started_at": now,
+        "completed_at": now,
+    }
+    parents = (subagent["session_id"], subagent["id"])
+    turn = _add_related_object(store, "beta.agents.sessions.subagents.turns", parents, fields)
+    return [_add_session_item(store, turn, item) for item in _agent_output_items(_AgentTurn(items=items))]
+
+
+def _agent_message_item(
+    store: StateStore, turn: _JSON, sender_id: str, recipient_id: str, content: list[_JSON]
+) -> Iterator[_JSON]:
+    """Add a message between agents to a turn. It is no output item, so the stream has only its beginning."""
+    fields = {"sender_agent_id": sender_id, "recipient_agent_id": recipient_id, "content": content}
+    item = _add_session_item(store, turn, {"type": "agent_message", **fields})
+    yield _session_item_added(turn, item, None)
+
+
+def _add_artifacts(store: StateStore, session: _JSON, turn: _JSON, artifacts: Mapping[str, bytes]) -> None:
+    """Add the files that a turn wrote to its session."""
+    for path, data in artifacts.items():
+        fields = {
+            "session_id": session["id"],
+            "turn_id": turn["id"],
+            "path": path,
+            "size_bytes": len(data),
+        }
+        if session["environment"].get("id"):
+            fields["environment_id"] = session["environment"]["id"]
+        artifact = _add_related_object(store, "beta.agents.sessions.artifacts", (session["id"],), fields)
+        store["beta.agents.sessions.artifacts.content"][session["id"], artifact["id"]] = data
+
+
+def _tool_result_events(store: StateStore, turn: _JSON, output: _JSON) -> Iterator[_JSON]:
+    """Yield the events of a result, and the end of the call that it belongs to."""
+    yield _session_item_added(turn, output, None)
+    for item in _turn_items(store, turn):
+        if item["type"] == "function_call" and item["call_id"] == output["call_id"]:
+            item["status"] = output["status"]
+            yield _session_item_done(turn, item, _output_index(store, turn, item))
+
+
+def _cancelled_events(store: StateStore, session: _JSON, turn: _JSON) -> Iterator[_JSON]:
+    """Yield the end of a turn that is cancelled, after the ends of its open items."""
+    for item in _turn_items(store, turn):
+        if item.get("status") == "in_progress":
+            item["status"] = "incomplete"
+            yield _session_item_done(turn, item, _output_index(store, turn, item))
+    yield from _turn_end_events(store, session, turn, "cancelled")
+
+
+def _turn_end_events(
+    store: StateStore,
+    session: _JSON,
+    turn: _JSON,
+    status: str,
+    error: _JSON | None = None,
+    session_status: str = "idle",
+) -> Iterator[_JSON]:
+    """Yield the end of a turn, and its session, which is idle again or has ended with the turn."""
+    if error:
+        yield _error_event(session, error)
+    now = int(time.time())
+    usage = _turn_usage(store, turn)
+    turn.update(status=status, error=error, completed_at=now, usage=usage)
+    yield _turn_event(turn, status, turn=turn, usage=usage)
+    session.update(last_active_at=now, usage=_add_usage(session["usage"], usage))
+    session["status"] = session_status
+    if not _accepts(_fields_of(_sdk_type("beta.AgentSession"))["status"].type, session_status):
+        session["status"] = "idle"  # releases since 3.57 have no status for a budget that is reached
+    yield _session_event(session, session_status)
+
+
+def _error_event(session: Mapping[str, Any], error: Mapping[str, Any]) -> _JSON:
+    details = {"type": error["code"], "code": error["code"], "message": error["message"], "param": None}
+    return {"type": "error", "session_id": session["id"], "error": details}
+
+
+def _add_usage(first: _JSON | None, second: _JSON) -> _JSON:
+    """Return the sum of two usages. The first one may be None."""
+    if first is None:
+        return second
+    total = {}
+    for name, value in second.items():
+        if isinstance(value, dict):
+            total[name] = _add_usage(first[name], value)
+        else:
+            total[name] = first[name] + value
+    return total
+
+
+def _turn_items(store: StateStore, turn: Mapping[str, Any]) -> list[_JSON]:
+    resource, parents = _turn_owner(turn)
+    return list(store._children(f"{resource}.turns.items", *parents, turn["id"]).values())
+
+
+def _output_index(store: StateStore, turn: Mapping[str, Any], item: _JSON) -> int:
+    """Return the position of an item among the output items of its turn."""
+    ids = [other["id"] for other in _turn_items(store, turn) if _is_agent_output(other)]
+    return ids.index(item["id"])
+
+
+class _AgentItemType(NamedTuple):
+    """The fields and events of one type of item that the model or a tool of the service adds to a turn."""
+
+    # fields with another value in `item.added` than in `item.done`
+    initial: Mapping[str, Any] = {"status": "in_progress"}
+    # returns the events between `item.added` and `item.done`, without the IDs
+    events: Callable[[_JSON, int | None], Iterator[_JSON]] = lambda item, chunk: iter(())
+
+
+def _output_item_events(
+    store: StateStore, turn: _JSON, fields: Mapping[str, Any], chunk: int | None
+) -> Iterator[_JSON]:
+    """Add an item to a turn, and yield its events."""
+    row = _AGENT_ITEM_TYPES.get(fields["type"], _AgentItemType())
+    item = _add_session_item(store, turn, fields)
+    final_fields = {name: item[name] for name in row.initial if name in item}
+    item.update({name: row.initial[name] for name in final_fields})
+    output_index = _output_index(store, turn, item)
+    yield _session_item_added(turn, item, output_index)
+    for event in row.events({**item, **final_fields}, chunk):
+        event_type = event["type"].replace("response.", "agent.session.turn.")
+        ids = {"session_id": turn["session_id"], "turn_id": turn["id"], "item_id": item["id"]}
+        yield {**ids, "output_index": output_index, **event, "type": event_type}
+    item.update(final_fields)
+    yield _session_item_done(turn, item, output_index)
+
+
+def _agent_message_events(message: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    for index, part in enumerate(message["content"]):
+        for event in _part_events("output_text", part, "text", chunk):
+            yield event | {"content_index": index}
+
+
+def _agent_reasoning_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    for event in _reasoning_events(item, chunk):
+        if event["type"].endswith("part.done"):
+            yield event | {"status": None}
+        else:
+            yield event
+
+
+def _agent_command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    return _delta_events("agent.output.command_execution_output", item["output"], chunk)
+
+
+# Types of items with events of their own, or with fields that a tool sets at its end.
+_AGENT_ITEM_TYPES: dict[str, _AgentItemType] = {
+    "command_execution": _AgentItemType(
+        {"status": "in_progress", "output": None, "exit_code": None, "duration_ms": None}, _agent_command_events
+    ),
+    "computer_use_call": _AgentItemType({"status": "in_progress", "output": None}),
+    "mcp_call": _AgentItemType({"status": "in_progress", "output": None, "error": None}),
+    "message": _AgentItemType({"status": "in_progress", "content": []}, _agent_message_events),
+    "reasoning": _AgentItemType({"summary": []}, _agent_reasoning_events),
+}
+
+
+# ---- automations -----------------------------------------------------------------------------------------------------
+
+
+def _derive_automation(call: _Call, automation: _JSON) -> _JSON:
+    """Return the status of a new automation: also one that runs once is active until then."""
+    return {"status": "active"}
+
+
+async def _run_automation(call: _Call, wait: _Wait) -> None:
+    """Send the request that the target of an automation describes, and keep its response for the invocation.
+
+    It is answered as a request of the application is, so it takes steps, and rules apply. This runs without the lock of
+    the state, because a response may take time.
+    """
+    automation = call.store["beta.agents.automations"].get(call.params["automation_id"])
+    if automation is None:
+        return
+    session_call = _batch_request_call(call, _automation_request(automation["target"]))
+    response = await _answer(session_call, wait)
+    metadata = call.store._ensure_metadata("beta.agents.automations", automation["id"])
+    metadata.results = [_invocation_fields(session_call, response)]
+
+
+def _automation_request(target: Mapping[str, Any]) -> _JSON:
+    """Return the request that a target describes: it creates a session, or sends a message to one."""
+    if target["type"] == "existing_session":
+        message = {"type": "agent.session.input.message", "input": _input_messages(target["instructions"])}
+        url = f"/v1/agents/sessions/{target['session_id']}/events"
+        return {"method": "POST", "url": url, "body": {"events": [message]}}
+    body = {name: target[name] for name in ("agent", "agent_id", "input", "metadata") if target.get(name)}
+    body["environment"] = {name: value for name, value in target["environment"].items() if value is not None}
+    return {"method": "POST", "url": "/v1/agents/sessions", "body": body}
+
+
+def _invocation_fields(session_call: _Call, response: httpx.Response) -> _JSON:
+    """Return the fields of an invocation that follow from the response to its request."""
+    content = response.read()
+    if response.status_code >= 400:
+        error = json.loads(content)["error"]
+        return {"status": "failed", "error": {"code": error["code"] or "invalid_request", "message": error["message"]}}
+    if session_call.shape.item_param:
+        return {"session_id": session_call.item_id}
+    return {"session_id": json.loads(content)["id"]}
+
+
+def _derive_invocation(call: _Call, invocation: _JSON) -> _JSON:
+    """Return the outcome of the request that the automation sent."""
+    metadata = call.store._get_metadata("beta.agents.automations", call.params["automation_id"])
+    if metadata is None or not metadata.results:
+        return {}
+    return metadata.results.pop()
+
+
+def _store_invocation(call: _Call, invocation: _JSON, script: _Script) -> None:
+    """Store an invocation. One that has not failed is queued, and completed when it is retrieved."""
+    _store_created(call, invocation, script)
+    if script is _NOT_SET and invocation["status"] != "failed":
+        key = (*call.parent_ids, invocation["id"])
+        _apply_stages(call.store, call.resource, key, ({"status": "queued"}, {"status": "completed"}))
+
+
+# ---- rows of these APIs ----------------------------------------------------------------------------------------------
 
 
 _extend_table(
     _RESOURCES,
     {
         "beta.agents.environments.files": {"key_field": "path"},
+        "beta.agents.sessions.artifacts.content": {"parent_params": ("session_id",)},
     },
 )
 
@@ -10359,6 +11393,15 @@ _extend_table(
 _extend_table(
     _ID_PREFIXES,
     {
+        "AgentFunctionCallItem": "fc_",
+        "AgentMessageItemResource": "msg_",
+        "AgentReasoningItem": "rs_",
+        "EnvironmentInfo": "env_",
+        "EnvironmentResourceOpenAIHosted": "env_",
+        "EnvironmentResourceSelfHosted": "env_",
+        "FunctionCallOutputItemResource": "fco_",
+        "AgentSession": "sess_",
+        "AgentSessionMessage": "msg_",
         "ChatKitThread": "cthr_",
         "ChatSession": "cksess_",
     },
@@ -10368,6 +11411,8 @@ _extend_table(
 _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
+        "AgentCommandExecutionItem": {"duration_ms": 1, "exit_code": 0, "output": ""},
+        "AgentMcpCallItem": {"arguments": {}, "error": None, "output": None},
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
         "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
@@ -10377,11 +11422,78 @@ _extend_table(
 
 
 _extend_table(
+    _TURN_CONVERTERS,
+    {
+        "beta.agents.sessions.create": _turn_to_session,
+        "beta.agents.sessions.events.create": _turn_to_session,
+    },
+)
+
+
+# Calls that read what the turns of a session have made, and the functions that answer them when the turns are done.
+_READ_CALLS = {
+    "beta.agents.sessions.artifacts.content": _handle_content,
+    "beta.agents.sessions.artifacts.list": _handle_list,
+    "beta.agents.sessions.artifacts.retrieve": _handle_retrieve,
+    "beta.agents.sessions.items.list": _handle_list,
+    "beta.agents.sessions.list": _list_sessions,
+    "beta.agents.sessions.retrieve": _handle_retrieve,
+    "beta.agents.sessions.subagents.items.list": _handle_list,
+    "beta.agents.sessions.subagents.list": _handle_list,
+    "beta.agents.sessions.subagents.retrieve": _handle_retrieve,
+    "beta.agents.sessions.subagents.turns.items.list": _handle_list,
+    "beta.agents.sessions.subagents.turns.list": _handle_list,
+    "beta.agents.sessions.subagents.turns.retrieve": _handle_retrieve,
+    "beta.agents.sessions.turns.items.list": _handle_list,
+    "beta.agents.sessions.turns.list": _handle_list,
+    "beta.agents.sessions.turns.retrieve": _handle_retrieve,
+}
+
+
+_extend_table(_BEHAVIORS, {name: _Behavior(handler=_after_work(handler)) for name, handler in _READ_CALLS.items()})
+
+
+_extend_table(
     _BEHAVIORS,
     {
+        "beta.agents.automations.create": _Behavior(derive=_derive_automation),
+        "beta.agents.automations.invocations.create": _Behavior(
+            before_answer=_run_automation,
+            derive=_derive_invocation,
+            store=_store_invocation,
+        ),
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
-        "beta.agents.sessions.events.stream": _Behavior(events=_session_events, always_streams=True),
+        "beta.agents.environments.create": _Behavior(derive=_derive_environment, store=_store_environment),
+        "beta.agents.environments.files.create": _Behavior(derive=_derive_environment_file),
+        "beta.agents.sessions.create": _Behavior(
+            is_generated=True,
+            is_idempotent=True,
+            coerce=_coerce_first_step,
+            references={"agent_id": "beta.agents"},
+            derive=_derive_session,
+            store=_store_session,
+            needs_output=_creates_with_input,
+            events=_creation_events,
+            is_interactive=True,
+            get_messages=_session_conversation,
+        ),
+        "beta.agents.sessions.events.create": _Behavior(
+            is_generated=True,
+            is_idempotent=True,
+            coerce=_coerce_step,
+            resume=_submit_input,
+            needs_output=_needs_session_output,
+            get_messages=_session_conversation,
+            status=202,
+        ),
+        "beta.agents.sessions.events.stream": _Behavior(
+            handler=_count_events,
+            events=_live_events,
+            always_streams=True,
+            is_interactive=True,
+        ),
+        "beta.agents.sessions.update": _Behavior(handler=_update_session),
         "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
     },
 )
@@ -14058,7 +15170,9 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     if call.wants_stream and call.behavior.events:
         snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
         events: Any = call.behavior.events(call, snapshot, pace.chunk)
-        if pace == Pace(pace.chunk):  # without delays and faults, events can share a chunk, which is faster
+        if (
+            pace == Pace(pace.chunk) and not call.behavior.is_interactive
+        ):  # without delays and faults, events can share a chunk, which is faster
             events = _batch_events(events)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
@@ -14552,6 +15666,9 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
     """
     try:
         with call.store.lock:
+            earlier_answer = _earlier_answer(call)
+            if earlier_answer is not None:
+                return (reply or _reply)(call, earlier_answer, _NO_DELAY)
             scripted = _select_response(call)
             is_checked = _needs_check(call, scripted)
             with _attribute_errors(call):  # before `_next_script`: a rejected request does not use up a step of a list
@@ -14569,6 +15686,7 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             await _prepare_default_answer(call, wait, is_checked)
         with call.store.lock, _attribute_errors(call):
             answer = _build_answer(call, script)
+            _keep_answer(call, answer)
             if reply:
                 return reply(call, answer, script.pace)
             response = _reply(call, answer, script.pace)
@@ -14579,34 +15697,76 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
         return _json_response(call, {"error": error.envelope}, error.status)
 
 
+def _earlier_answer(call: _Call) -> Any:
+    """Return the answer to an earlier request with the same idempotency key, or None if there was none.
+
+    Raises the service's 409 if the earlier request had another body.
+    """
+    key = _idempotency_key(call)
+    earlier = call.store._store_metadata.keyed_answers.get(key) if key else None
+    if earlier is None:
+        return None
+    content, answer = earlier
+    if content != call.request.content:
+        message = "This Idempotency-Key belongs to an earlier request with another body."
+        _reject(message, code="idempotency_conflict", status=409)
+    return answer
+
+
+def _keep_answer(call: _Call, answer: Any) -> None:
+    """Keep the answer to a request with an idempotency key, for later requests with the same key."""
+    if key := _idempotency_key(call):
+        call.store._store_metadata.keyed_answers[key] = call.request.content, answer
+
+
+def _idempotency_key(call: _Call) -> tuple[str, ...] | None:
+    """Return the endpoint, the IDs in the path and the idempotency key of a request, or None if no key counts."""
+    if not call.behavior.is_idempotent or "idempotency-key" not in call.request.headers:
+        return None
+    return (call.row.name, *call.params.values(), call.request.headers["idempotency-key"])
+
+
 def _select_response(call: _Call) -> Scripted | None:
     """Return the endpoint or rule whose response answers a call, or None if nothing is set for the call.
 
     The endpoint of the call comes first. If nothing is set there, these follow: the endpoint that its behavior falls back
     to, or for a call that continues an object, the endpoint that created the object.
     """
+    needs_output = _generates_output(call)
     scripted = call.mock._endpoint(call.row)._select(call)
+    if scripted is not None and not needs_output and _is_output(scripted):
+        return None
     if scripted is not None:
         return scripted
     if call.behavior.fallback_to:
         prefix = "beta." if call.row.name.startswith("beta.") else ""
         return call.mock._endpoint(_rows()[prefix + call.behavior.fallback_to])._select(call)
-    if not call.behavior.resume:
+    if not call.behavior.resume or not needs_output:
         return None
     metadata = call.store._get_metadata(call.resource.name, call.key)
     if metadata is None or not metadata.created_by:
         return None
     creator = call.mock._endpoint(_rows()[metadata.created_by])._select(call)
-    if creator and _sets_only_fields(creator._response):  # fields of the new object, and not how the object continues
+    if creator and _sets_fields(creator):  # fields of the new object, and not how the object continues
         return None
     return creator
 
 
-def _sets_only_fields(response: Any) -> bool:
-    """Return True if a response that a test set has fields of the answer, but no output of a model."""
-    if isinstance(response, Reply):
-        return all(isinstance(part, Mapping) for part in response.parts)
-    return isinstance(response, Mapping)
+def _generates_output(call: _Call) -> bool:
+    """Return True if a model generates output for a call, or if the endpoint has nothing to do with models."""
+    return call.behavior.needs_output is None or call.behavior.needs_output(call)
+
+
+def _is_output(scripted: Scripted) -> bool:
+    """Return True if the response is output of a model, or a list of outputs, and neither fields nor an error."""
+    response = scripted._response
+    return not (_sets_fields(scripted) or _is_response(response) or _is_exception(response))
+
+
+def _sets_fields(scripted: Scripted) -> bool:
+    """Return True if the response is a dict or a model with fields of the answer."""
+    script = scripted._script or _NOT_SET
+    return script.turn is None and script.resolve is None
 
 
 def _needs_check(call: _Call, scripted: Scripted | None) -> bool:
@@ -14695,7 +15855,7 @@ def _accepted_scalar(row: _Row) -> str:
     """Return the type of text or bytes that an endpoint answers with, for error messages, or "" if it has none."""
     if row.model == "bytes":
         return "bytes"
-    return "a str" if row.model in _TURN_CONVERTERS else ""
+    return "a str" if _turn_converter(row) else ""
 
 
 async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) -> None:
@@ -14704,7 +15864,7 @@ async def _prepare_default_answer(call: _Call, wait: _Wait, is_checked: bool) ->
     is_checked: the request is checked already.
     Raises `AssertionError` if a model would generate the answer, and the mock allows only responses of the test.
     """
-    if call.mock._only_scripted and call.behavior.is_generated:
+    if call.mock._only_scripted and call.behavior.is_generated and _generates_output(call):
         raise AssertionError(f"{call.row.name} was called, but nothing is set for it (only_scripted=True)")
     if not is_checked:  # the response is `...`, or a list with `...`
         with call.store.lock, _attribute_errors(call):
@@ -14739,7 +15899,7 @@ def _prepare_model(row: _Row, value: Any) -> _Script:
         fields = value.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return _prepare_partial(row, fields)
     turn = _turn_of_model(value)
-    if row.model in _TURN_CONVERTERS:
+    if _turn_converter(row):
         return _prepare_turn(row, turn)
     return _prepare_text(row, typing.cast(str, turn.text))
 
@@ -14775,7 +15935,7 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
 def _prepare_text(row: _Row, value: str) -> _Script:
     if row.model == "bytes":
         return _prepare_bytes(row, _encode_utf8(value))
-    if row.model not in _TURN_CONVERTERS:
+    if not _turn_converter(row):
         raise TypeError(f"{row.name}.response cannot be the text {value!r}: this call does not answer with text")
     return _prepare_turn(row, Turn(value))
 
@@ -14788,7 +15948,7 @@ def _prepare_bytes(row: _Row, value: bytes) -> _Script:
 
 def _prepare_turn(row: _Row, turn: Turn) -> _Script:
     """Prepare model output. Tool calls and JSON are fitted to the tools of the request when the call comes."""
-    if row.model not in _TURN_CONVERTERS:
+    if not _turn_converter(row):
         raise TypeError(f"{row.name}.response cannot be {turn!r}: this call does not answer with model output")
     unfitted_script = _turn_script(row, turn)
     if not turn.tool_calls and not turn.structured:
@@ -14803,9 +15963,11 @@ def _prepare_turn(row: _Row, turn: Turn) -> _Script:
 
 def _turn_script(row: _Row, turn: Turn) -> _Script:
     """Return the script of model output. Raise `TypeError` for output that the endpoint does not have, such as citations."""
+    to_partial = typing.cast(Callable[[Turn], _JSON], _turn_converter(row))
     try:
-        partial = _TURN_CONVERTERS[row.model](turn)
-        return _Script(_merge_templates(row, partial), turn=turn)
+        partial = to_partial(turn)
+        templates = {} if row.model == "None" else _merge_templates(row, partial)
+        return _Script(templates, turn=turn)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
 
@@ -14836,7 +15998,7 @@ def _split_parts(row: _Row, parts: Sequence[Any]) -> tuple[list[Any] | None, _JS
     output: list[Any] = []
     fields: _JSON = {}
     sets_output = False
-    has_model_output = row.model in _TURN_CONVERTERS  # other answers may have a `type` of their own
+    has_model_output = _turn_converter(row) is not None  # other answers may have a `type` of their own
     for part in map(_normalized_part, parts):
         if isinstance(part, Turn) or (has_model_output and "type" in part):
             sets_output = True
@@ -14866,7 +16028,8 @@ def _normalized_part(part: Any) -> Any:
 @functools.cache
 def _has_output_items(row: _Row) -> bool:
     """Return True if an endpoint answers with output of a model as a list of items, as responses do."""
-    return row.model in _TURN_CONVERTERS and "output" in _TURN_CONVERTERS[row.model](Turn(""))
+    to_partial = _turn_converter(row)
+    return to_partial is not None and "output" in to_partial(Turn(""))
 
 
 def _reply_script(
@@ -14881,7 +16044,8 @@ def _reply_script(
     items = [part for part in output if not isinstance(part, Turn)]
     turns = [part for part in output if isinstance(part, Turn)] or [Turn()]
     turn = functools.reduce(Turn._combine, turns)
-    if row.model not in _TURN_CONVERTERS:
+    to_partial = _turn_converter(row)
+    if to_partial is None:
         raise TypeError(
             f"{row.name}.response cannot be {_safe_repr(output[0])}: this call answers without model output"
         )
@@ -14890,12 +16054,12 @@ def _reply_script(
             f"{row.name}.response cannot be the item {_safe_repr(items[0])}: this call answers without items"
         )
     try:
-        answer = _TURN_CONVERTERS[row.model](turn)
+        answer = to_partial(turn)
         if _has_output_items(row):
             answer["output"] = _items_in_order(row, output)
     except TypeError as error:
         raise TypeError(f"{row.name}.response cannot be {error}") from None
-    templates = _merge_templates(row, _combine_json(answer, fields))
+    templates = {} if row.model == "None" else _merge_templates(row, _combine_json(answer, fields))
     if items:
         return _Script(templates, {"output": answer["output"], **fields}, headers=headers)
     return _Script(templates, fields, turn, headers=headers)
@@ -14903,6 +16067,7 @@ def _reply_script(
 
 def _items_in_order(row: _Row, output: Sequence[Turn | Mapping[str, Any]]) -> list[Any]:
     """Return the items of turns and items, in order. Adjacent turns share a message if their order allows it."""
+    to_partial = typing.cast(Callable[[Turn], _JSON], _turn_converter(row))
     joined: list[Any] = []
     for part in output:
         if joined and isinstance(part, Turn) and isinstance(joined[-1], Turn) and joined[-1]._precedes(part):
@@ -14911,7 +16076,7 @@ def _items_in_order(row: _Row, output: Sequence[Turn | Mapping[str, Any]]) -> li
             joined.append(part)
     items: list[Any] = []
     for part in joined:
-        items += _TURN_CONVERTERS[row.model](part)["output"] if isinstance(part, Turn) else [part]
+        items += to_partial(part)["output"] if isinstance(part, Turn) else [part]
     return items
 
 
@@ -14978,7 +16143,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
     hint = ""
     if all(field_paths):
         hint += f"; set {', '.join(field_paths)} instead"
-    elif row.model in _TURN_CONVERTERS:
+    elif _turn_converter(row):
         hint += "; to make the model output it as JSON, set as_json(...)"
     raise ValueError(
         f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
@@ -19795,6 +20960,7 @@ class OpenAIMock(_NoNewAttributes):
 
     def _copy_for_key(self) -> OpenAIMock:
         """Return a copy with the same settings, routes, responses and rules, and a copy of the state."""
+        _finish_all_sessions(self.state)  # iterators of events to come cannot be copied
         key_mock = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
         key_mock._parent_mock = self
         key_mock._limits = self._limits

@@ -1661,7 +1661,7 @@ DEFAULT_RESPONSES = {
         "experimental": None,
     },
     "beta.agents.environments.create": {
-        "id": "environment_info_#",
+        "id": "env_#",
         "files": [],
         "object": "agent.environment",
         "plugins": [],
@@ -1700,7 +1700,7 @@ DEFAULT_RESPONSES = {
         "turn_id": "turn_#",
     },
     "beta.agents.sessions.create": {
-        "id": "agent_session_#",
+        "id": "sess_#",
         "agent": {
             "id": "agent_#",
             "instructions": None,
@@ -1730,12 +1730,12 @@ DEFAULT_RESPONSES = {
     },
     "beta.agents.sessions.items.list": {
         "object": "list",
-        "first_id": "agent_session_message_#",
-        "last_id": "agent_session_message_#",
+        "first_id": "msg_#",
+        "last_id": "msg_#",
         "has_more": False,
         "data": [
             {
-                "id": "agent_session_message_#",
+                "id": "msg_#",
                 "content": [],
                 "role": "user",
                 "status": "completed",
@@ -13059,6 +13059,1313 @@ def test_paused_automation_can_be_resumed(openai_mock):
     assert automations.resume("automation-1").status == "active"
 
 
+# ---- sessions of agents: turns ---------------------------------------------------------------------------------------
+
+
+SESSION_REQUEST = {"agent": {"model": "gpt-5.5"}, "environment": {"type": "none"}}
+
+
+async def create_session(client, text="Hi", **options):
+    """Return a session of an agent, or a stream of events, that starts with a message."""
+    return await awaited(client.beta.agents.sessions.create(**{**SESSION_REQUEST, "input": text, **options}))
+
+
+async def each(events):
+    """Yield the events of a stream, synchronous or not, while it is read."""
+    events = await awaited(events)
+    if hasattr(events, "__aiter__"):
+        async for event in events:
+            yield event
+    else:
+        for event in events:
+            yield event
+
+
+async def session_events(client, session_id, text, **options):
+    """Return the events of a turn of a session, from the SDK's helper."""
+    async with enter(client.beta.agents.sessions.stream(session_id, input=text, **options)) as stream:
+        return await collect(stream)
+
+
+async def session_items(client, session_id):
+    """Return the items of a session, oldest first."""
+    return await collect(client.beta.agents.sessions.items.list(session_id, order="asc"))
+
+
+async def session_result(client, session_id, text, **options):
+    """Return the result of a turn of a session."""
+    async with enter(client.beta.agents.sessions.stream(session_id, input=text, **options)) as stream:
+        return await awaited(stream.get_final_result())
+
+
+async def post_session_events(client, session_id, *events):
+    await awaited(client.beta.agents.sessions.events.create(session_id, events=list(events)))
+
+
+def short_types(events):
+    """Return the types of events without the prefixes that most have."""
+    return [event.type.removeprefix("agent.session.").removeprefix("turn.") for event in events]
+
+
+def message_input(text):
+    """Return the event of a message that an application sends to a session."""
+    message = {"role": "user", "content": [{"type": "input_text", "text": text}]}
+    return {"type": "agent.session.input.message", "input": [message]}
+
+
+# the types of the events in `short_types`: of a turn and its session, `created` and `in_progress` come twice
+TURN_START = ["created", "item.added", "in_progress", "in_progress"]
+MESSAGE_EVENTS = [
+    "item.added",
+    "content_part.added",
+    "output_text.delta",
+    "output_text.done",
+    "content_part.done",
+    "item.done",
+]
+TURN_END = ["completed", "idle"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_creation_streams_the_first_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = "Hello."
+
+    async def create(client):
+        return await collect(create_session(client, stream=True))
+
+    events = run_with_client(client_kind, create)
+    assert short_types(events) == ["created", *TURN_START, *MESSAGE_EVENTS, *TURN_END]
+    assert len({event.event_id for event in events}) == len(events)
+
+
+@requires("beta.agents.sessions.create")
+def test_session_stream_has_the_events_of_the_next_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["First.", "Second."]
+
+    async def run_turns(client):
+        session = await create_session(client)
+        return await session_events(client, session.id, "More")
+
+    events = run_with_client(client_kind, run_turns)
+    assert short_types(events) == [*TURN_START, *MESSAGE_EVENTS, *TURN_END]
+    assert [event.delta for event in events if event.type.endswith("delta")] == ["Second."]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_creation_has_a_default_result(openai_mock, client_kind):
+    async def create(client):
+        stream = await create_session(client, stream=True)
+        return await awaited(stream.get_final_result())
+
+    result = run_with_client(client_kind, create)
+    assert result.output_text == "This is a mock response."
+    assert result.turn.status == "completed"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_answers_with_json_for_an_output_type(openai_mock, client_kind):
+    async def create(client):
+        stream = await create_session(client, stream=True, output_type=Town)
+        return await awaited(stream.get_final_result())
+
+    assert isinstance(run_with_client(client_kind, create).output_parsed, Town)
+
+
+@requires("beta.agents.sessions.create")
+def test_session_parses_the_set_output(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ADA
+
+    async def create(client):
+        stream = await create_session(client, stream=True, output_type=Person)
+        return await awaited(stream.get_final_result())
+
+    assert run_with_client(client_kind, create).output_parsed == ADA
+
+
+@requires("beta.agents.sessions.create")
+def test_session_keeps_the_schema_of_its_output_type_for_later_turns(openai_mock, client_kind):
+    async def run_turns(client):
+        stream = await create_session(client, stream=True, output_type=Town)
+        first = await awaited(stream.get_final_result())
+        return await session_result(client, first.session_id, "More", output_type=Town)
+
+    assert isinstance(run_with_client(client_kind, run_turns).output_parsed, Town)
+
+
+@requires("beta.agents.sessions.create")
+def test_output_that_is_not_json_cannot_be_parsed(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentOutputParseError
+
+    openai_mock.beta.agents.sessions.create.response = "Oslo"
+
+    async def create(client):
+        stream = await create_session(client, stream=True, output_type=Town)
+        with pytest.raises(AgentOutputParseError):
+            await awaited(stream.get_final_result())
+
+    run_with_client(client_kind, create)
+
+
+@requires("beta.agents.sessions.create")
+def test_created_session_is_in_progress_and_idle_when_retrieved(openai_mock, client_kind):
+    async def poll(client):
+        session = await create_session(client)
+        return session, await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+    created, retrieved = run_with_client(client_kind, poll)
+    assert created.id.startswith("sess_")
+    assert created.status == "in_progress"
+    assert retrieved.status == "idle"
+    assert retrieved.usage.total_tokens == 7
+
+
+@requires("beta.agents.sessions.create")
+def test_session_lists_its_turns_and_items_without_streams(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["First.", "Second."]
+
+    async def poll(client):
+        session = await create_session(client)
+        await post_session_events(client, session.id, message_input("More"))
+        turns = await collect(client.beta.agents.sessions.turns.list(session.id))
+        items = await session_items(client, session.id)
+        turn_items = await collect(client.beta.agents.sessions.turns.items.list(turns[0].id, session_id=session.id))
+        return turns, items, turn_items
+
+    turns, items, turn_items = run_with_client(client_kind, poll)
+    assert [turn.status for turn in turns] == ["completed", "completed"]
+    assert [item.content[0].text for item in items] == ["Hi", "First.", "More", "Second."]
+    assert {item.content[0].text for item in turn_items} == {"More", "Second."}
+
+
+@requires("beta.agents.sessions.create")
+def test_session_without_input_is_idle_and_uses_up_no_step(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["First."]
+
+    async def run_turn(client):
+        session = await awaited(client.beta.agents.sessions.create(**SESSION_REQUEST))
+        return session, await session_result(client, session.id, "Hi")
+
+    session, result = run_with_client(client_kind, run_turn)
+    assert session.status == "idle"
+    assert result.output_text == "First."
+
+
+@requires("beta.agents.sessions.create")
+def test_streamed_session_without_input_is_created_and_idle(openai_mock, client_kind):
+    async def create(client):
+        return await collect(client.beta.agents.sessions.create(**SESSION_REQUEST, stream=True))
+
+    assert short_types(run_with_client(client_kind, create)) == ["created", "idle"]
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("name", ["stream", "events.create"])
+def test_turns_of_existing_sessions_have_responses_of_their_own(openai_mock, client_kind, name):
+    openai_mock.beta.agents.sessions.create.response = "Created."
+    lookup(openai_mock.beta.agents.sessions, name).response = "Continued."
+
+    async def run_turns(client):
+        session = await create_session(client)
+        await session_result(client, session.id, "More")
+        return await session_items(client, session.id)
+
+    items = run_with_client(client_kind, run_turns)
+    assert [item.content[0].text for item in items] == ["Hi", "Created.", "More", "Continued."]
+
+
+@requires("beta.agents.sessions.create")
+def test_callable_gets_the_conversation_of_a_session(openai_mock, client_kind):
+    conversations = []
+
+    def answer(request, conversation):
+        conversations.append([message["content"][0]["text"] for message in conversation])
+        return f"Answer {len(conversations)}."
+
+    openai_mock.beta.agents.sessions.create.response = answer
+
+    async def run_turns(client):
+        session = await create_session(client)
+        await post_session_events(client, session.id, message_input("More"))
+
+    run_with_client(client_kind, run_turns)
+    assert conversations == [["Hi"], ["Hi", "Answer 1.", "More"]]
+
+
+@requires("beta.agents.sessions.create")
+def test_rule_matches_the_last_message_of_a_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.when("weather").response = "It is sunny."
+
+    async def run_turns(client):
+        session = await create_session(client)
+        return await session_result(client, session.id, "How is the weather?")
+
+    assert run_with_client(client_kind, run_turns).output_text == "It is sunny."
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_text_in_pieces_of_the_set_length(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = streamed("abcdef", chunk=2)
+
+    async def run_turns(client):
+        session = await awaited(client.beta.agents.sessions.create(**SESSION_REQUEST))
+        return await session_events(client, session.id, "Hi")
+
+    events = run_with_client(client_kind, run_turns)
+    assert [event.delta for event in events if event.type.endswith("delta")] == ["ab", "cd", "ef"]
+
+
+@requires("beta.agents.sessions.create")
+def test_stream_of_a_new_session_breaks_where_set(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    openai_mock.beta.agents.sessions.create.response = streamed("Hello.", fail_after=3)
+
+    async def create(client):
+        stream = await create_session(client, stream=True)
+        with pytest.raises(AgentTurnResultError) as raised:
+            await awaited(stream.get_final_result())
+        session = await awaited(client.beta.agents.sessions.retrieve(raised.value.session_id))
+        return raised.value.reason, session.status
+
+    assert run_with_client(client_kind, create) == ("observation_failed", "idle")
+
+
+@requires("beta.agents.sessions.create")
+def test_set_error_is_the_answer_to_the_input_of_a_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["First.", error(400, "Too much."), "Third."]
+
+    async def run_turns(client):
+        session = await create_session(client)
+        with pytest.raises(openai.BadRequestError, match="Too much"):
+            await session_result(client, session.id, "More")
+        return await session_result(client, session.id, "Again")
+
+    assert run_with_client(client_kind, run_turns).output_text == "Third."
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.openai_mock(only_scripted=True)
+def test_only_scripted_rejects_a_session_with_input(openai_mock, client_kind):
+    with pytest.raises(AssertionError, match=r"nothing is set for it \(only_scripted=True\)"):
+        run_with_client(client_kind, create_session)
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.openai_mock(only_scripted=True)
+def test_only_scripted_allows_a_session_without_input(client):
+    assert client.beta.agents.sessions.create(**SESSION_REQUEST).status == "idle"
+
+
+@requires("beta.agents.sessions.create")
+def test_input_of_a_session_is_recorded(openai_mock, client_kind):
+    async def run_turns(client):
+        session = await create_session(client)
+        await session_result(client, session.id, "More")
+
+    run_with_client(client_kind, run_turns)
+    openai_mock.beta.agents.sessions.create.assert_called_with(input="Hi")
+    openai_mock.beta.agents.sessions.stream.assert_called_with(events=[message_input("More")])
+
+
+@requires("beta.agents.sessions.create")
+def test_live_stream_has_no_earlier_events(openai_mock, client_kind):
+    async def open_stream(client):
+        session = await create_session(client)
+        await awaited(client.beta.agents.sessions.retrieve(session.id))
+        stream = await awaited(client.beta.agents.sessions.events.stream(session.id))
+        await post_session_events(client, session.id, message_input("More"))
+        return await collect(stream)
+
+    events = run_with_client(client_kind, open_stream)
+    assert [event.turn_id for event in events if short_types([event]) == ["created"]] == ["turn_" + "2".zfill(24)]
+
+
+@requires("beta.agents.sessions.create")
+async def test_asynchronous_live_stream_waits_for_other_tasks(openai_mock):
+    client = sdk("async")
+    session = await create_session(client, None)
+    stream = await client.beta.agents.sessions.events.stream(session.id)
+    reading = asyncio.create_task(collect(stream))
+    await asyncio.sleep(0.02)
+    await post_session_events(client, session.id, message_input("Hi"))
+    await client.beta.agents.sessions.retrieve(session.id)
+    await asyncio.sleep(0.02)
+    await client.beta.agents.sessions.delete(session.id)
+    assert short_types(await reading)[-1] == "idle"
+
+
+@requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_waits_for_the_main_thread(openai_mock, client):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    opened = threading.Event()
+    names = []
+
+    def read():
+        with client.beta.agents.sessions.events.stream(session.id) as stream:
+            opened.set()
+            for event in stream:
+                names.extend(short_types([event]))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert opened.wait(5)
+    client.beta.agents.sessions.events.create(session.id, events=[message_input("Hi")])
+    while "idle" not in names:
+        time.sleep(0.01)
+    client.beta.agents.sessions.delete(session.id)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert names[0] == "created"
+
+
+@requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_waits_for_newer_threads(openai_mock, client):
+    sessions = client.beta.agents.sessions
+    session = sessions.create(**SESSION_REQUEST)
+    with sessions.events.stream(session.id) as stream:
+        thread = threading.Thread(
+            target=sessions.events.create, args=[session.id], kwargs={"events": [message_input("Hi")]}
+        )
+        thread.start()
+        names = short_types(itertools.takewhile(lambda event: not event.type.endswith("idle"), stream))
+    thread.join(5)
+    assert names[-1] == "completed"
+
+
+@requires("beta.agents.sessions.create")
+def test_synchronous_live_stream_ends_if_no_other_thread_can_send(openai_mock, client):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    assert list(client.beta.agents.sessions.events.stream(session.id)) == []
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("send", ["events.stream", "events.create"])
+def test_unknown_session_is_not_found(openai_mock, client_kind, send):
+    options = {"events": [message_input("Hi")]} if send == "events.create" else {}
+
+    async def call(client):
+        with pytest.raises(openai.NotFoundError, match="sess_1"):
+            await awaited(lookup(client.beta.agents.sessions, send)("sess_1", **options))
+
+    run_with_client(client_kind, call)
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "event, message",
+    [
+        ({"type": "bogus"}, "Invalid value: 'bogus'"),
+        ({}, "Missing required parameter: 'events[0].type'"),
+        ({"type": "agent.session.input.tool_result"}, "Unknown pending tool call: None"),
+    ],
+)
+def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, event, message):
+    async def post(client):
+        session = await create_session(client, None)
+        with pytest.raises(openai.BadRequestError, match=re.escape(message)):
+            await post_session_events(client, session.id, event)
+
+    run_with_client(client_kind, post)
+
+
+@requires("beta.agents.sessions.create")
+def test_events_are_accepted_without_a_body(openai_mock, client_kind):
+    async def post(client):
+        session = await create_session(client, None)
+        sessions = client.beta.agents.sessions.events.with_raw_response
+        return await awaited(sessions.create(session.id, events=[message_input("Hi")]))
+
+    response = run_with_client(client_kind, post)
+    assert response.status_code == 202
+    assert response.http_response.content == b""
+
+
+@requires("beta.agents.sessions.create")
+def test_session_runs_turns_over_a_socket(openai_server, client_kind):
+    openai_server.mock.beta.agents.sessions.create.response = [WEATHER_CALL, "First.", WEATHER_CALL, "Second."]
+
+    async def run_turns():
+        client = new_client(client_kind, base_url=openai_server.url, timeout=5)
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        first = await awaited(stream.get_final_result())
+        second = await session_result(client, first.session_id, "More", tool_handlers=handlers)
+        await awaited(client.close())
+        return first.output_text, second.output_text
+
+    assert run_coroutine(client_kind, run_turns()) == ("First.", "Second.")
+
+
+@requires("beta.agents.sessions.create")
+def test_state_of_a_mock_with_an_unfinished_session_can_be_copied(openai_mock, client):
+    create = client.beta.agents.sessions.create
+    session = create(**SESSION_REQUEST, input="Hi")
+    key_mock = openai_mock.for_key("key")
+    assert key_mock.state["beta.agents.sessions"][session.id]["status"] == "idle"
+
+
+# ---- sessions of agents: function calls ------------------------------------------------------------------------------
+
+
+WEATHER_CALL = tool_call("get_weather", city="Oslo")
+TIME_CALL = tool_call("get_time", city="Oslo")
+WEATHER_AGENT = {
+    "model": "gpt-5.5",
+    "tools": [
+        {"type": "function", "name": name, "description": name, "parameters": {"type": "object", "properties": {}}}
+        for name in ("get_weather", "get_time")
+    ],
+}
+# the types of the events in `short_types` from a function call to the next step of the model
+CALL_EVENTS = ["item.added", "requires_action", "item.added", "item.done", "in_progress"]
+
+
+def tool_result(action, output="sunny", **fields):
+    """Return the event of the result of a function call, which a required action or an item describes."""
+    ids = {"call_id": action.call_id, "turn_id": action.turn_id}
+    return {"type": "agent.session.input.tool_result", "success": True, "output": output, **ids, **fields}
+
+
+async def waiting_session(client, **options):
+    """Return a session after its first turn has called functions."""
+    session = await create_session(client, **options)
+    return await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+
+@requires("beta.agents.sessions.create")
+def test_tool_handler_answers_the_call_of_a_new_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+    received = []
+
+    def get_weather(arguments):
+        received.append(arguments)
+        return "sunny"
+
+    async def create(client):
+        return await collect(create_session(client, stream=True, tool_handlers={"get_weather": get_weather}))
+
+    events = run_with_client(client_kind, create)
+    assert short_types(events) == ["created", *TURN_START, *CALL_EVENTS, *MESSAGE_EVENTS, *TURN_END]
+    assert received == [{"city": "Oslo"}]
+    output = next(event.item for event in events if getattr(event, "item", None) and "output" in event.item.type)
+    assert output.output == "sunny"
+
+
+@requires("beta.agents.sessions.create")
+def test_tool_handler_answers_the_call_of_a_later_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["First.", WEATHER_CALL, "Done."]
+
+    async def run_turns(client):
+        session = await create_session(client)
+        return await session_events(
+            client, session.id, "More", tool_handlers={"get_weather": lambda arguments: "sunny"}
+        )
+
+    events = run_with_client(client_kind, run_turns)
+    assert short_types(events) == [*TURN_START, *CALL_EVENTS, *MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+async def test_asynchronous_tool_handler_answers_a_call(openai_mock):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def get_weather(arguments):
+        return "sunny"
+
+    stream = await create_session(sdk("async"), stream=True, tool_handlers={"get_weather": get_weather})
+    assert (await stream.get_final_result()).output_text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_tool_handlers_answer_all_calls_of_one_step(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done."]
+    handlers = {"get_weather": lambda arguments: "sunny", "get_time": lambda arguments: {"hour": 7}}
+
+    async def create(client):
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        result = await awaited(stream.get_final_result())
+        return result, await session_items(client, result.session_id)
+
+    result, items = run_with_client(client_kind, create)
+    assert result.output_text == "Done."
+    assert [item.output for item in items if item.type == "function_call_output"] == ["sunny", '{"hour":7}']
+    assert {item.status for item in items} == {"completed"}
+
+
+@requires("beta.agents.sessions.create")
+def test_failed_tool_handler_is_a_failed_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Sorry."]
+
+    async def create(client):
+        stream = await create_session(client, stream=True, tool_handlers={"get_weather": lambda arguments: 1 / 0})
+        result = await awaited(stream.get_final_result())
+        return await session_items(client, result.session_id)
+
+    items = run_with_client(client_kind, create)
+    assert [item.status for item in items if item.type.startswith("function")] == ["failed", "failed"]
+    assert [item.error for item in items if item.type == "function_call_output"] == ["Tool handler failed."]
+
+
+@requires("beta.agents.sessions.create")
+def test_call_without_a_handler_requires_an_action(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    openai_mock.beta.agents.sessions.create.response = WEATHER_CALL + TIME_CALL
+
+    async def create(client):
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        with pytest.raises(AgentTurnResultError) as raised:
+            await awaited(stream.get_final_result())
+        return raised.value
+
+    raised = run_with_client(client_kind, create)
+    assert raised.reason == "requires_action"
+    assert [action.name for action in raised.required_actions] == ["get_weather", "get_time"]
+
+
+@requires("beta.agents.sessions.create")
+def test_polled_session_waits_for_the_result_of_a_call(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def poll(client):
+        sessions = client.beta.agents.sessions
+        waiting = await waiting_session(client, agent=WEATHER_AGENT)
+        turns = await collect(sessions.turns.list(waiting.id))
+        await post_session_events(client, waiting.id, tool_result(waiting.required_actions[0]))
+        finished = await awaited(sessions.retrieve(waiting.id))
+        return waiting, turns, finished, await session_items(client, waiting.id)
+
+    waiting, turns, finished, items = run_with_client(client_kind, poll)
+    assert waiting.status == "requires_action"
+    assert [action.arguments for action in waiting.required_actions] == [{"city": "Oslo"}]
+    assert [turn.status for turn in turns] == ["waiting"]
+    assert finished.status == "idle"
+    assert finished.required_actions == []
+    assert [item.type for item in items] == ["message", "function_call", "function_call_output", "message"]
+
+
+@requires("beta.agents.sessions.create")
+def test_results_can_be_sent_while_a_stream_is_read(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done."]
+
+    async def answer_calls(client):
+        events = []
+        stream = await create_session(client, stream=True)
+        async for event in each(stream):
+            events.append(event)
+            if event.type == "agent.session.requires_action":
+                for action in event.session.required_actions:
+                    await post_session_events(client, event.session.id, tool_result(action))
+        return events
+
+    events = run_with_client(client_kind, answer_calls)
+    calls = ["item.added", "item.added", "requires_action"]
+    results = ["item.added", "item.done", "item.added", "item.done", "in_progress"]
+    assert short_types(events) == ["created", *TURN_START, *calls, *results, *MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_an_unknown_call_is_rejected_and_uses_up_no_step(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def post_unknown(client):
+        session = await waiting_session(client)
+        action = session.required_actions[0]
+        with pytest.raises(openai.BadRequestError) as raised:
+            await post_session_events(client, session.id, tool_result(action, call_id="call_x"))
+        await post_session_events(client, session.id, tool_result(action))
+        return raised.value, await session_items(client, session.id)
+
+    rejected, items = run_with_client(client_kind, post_unknown)
+    assert rejected.body["message"] == "Unknown pending tool call: call_x"
+    assert rejected.code == "invalid_request_error"
+    assert items[-1].content[0].text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_same_result_again_changes_nothing(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def post_twice(client):
+        session = await waiting_session(client)
+        result = tool_result(session.required_actions[0])
+        await post_session_events(client, session.id, result)
+        await post_session_events(client, session.id, result)
+        return await session_items(client, session.id)
+
+    items = run_with_client(client_kind, post_twice)
+    assert [item.type for item in items] == ["message", "function_call", "function_call_output", "message"]
+
+
+@requires("beta.agents.sessions.create")
+def test_other_result_for_an_answered_call_is_a_conflict(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def post_twice(client):
+        session = await waiting_session(client)
+        action = session.required_actions[0]
+        await post_session_events(client, session.id, tool_result(action))
+        with pytest.raises(openai.ConflictError, match="already has another result"):
+            events = client.with_options(max_retries=0).beta.agents.sessions.events
+            await awaited(events.create(session.id, events=[tool_result(action, "rainy")]))
+
+    run_with_client(client_kind, post_twice)
+
+
+@requires("beta.agents.sessions.create")
+def test_message_to_a_waiting_session_joins_its_turn(openai_mock, client_kind):
+    conversations = []
+
+    def answer(request, conversation):
+        conversations.append([item["type"] for item in conversation])
+        return "Done."
+
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, answer]
+
+    async def post_message(client):
+        session = await waiting_session(client)
+        await post_session_events(client, session.id, message_input("Hurry"))
+        await post_session_events(client, session.id, tool_result(session.required_actions[0]))
+        return await collect(client.beta.agents.sessions.turns.list(session.id))
+
+    turns = run_with_client(client_kind, post_message)
+    assert [turn.status for turn in turns] == ["completed"]
+    assert conversations == [["message", "function_call", "message", "function_call_output"]]
+
+
+@requires("beta.agents.sessions.create")
+def test_rule_for_tool_results_answers_the_result_of_a_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = WEATHER_CALL
+    openai_mock.beta.agents.sessions.create.when(tool_result=True).response = "It is sunny."
+
+    async def create(client):
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        return await awaited(stream.get_final_result())
+
+    assert run_with_client(client_kind, create).output_text == "It is sunny."
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.openai_mock(strict=True)
+def test_strict_mode_rejects_the_call_of_a_function_that_the_agent_lacks(openai_mock, client):
+    openai_mock.beta.agents.sessions.create.response = tool_call("get_news")
+    with pytest.raises(ValueError, match="calls 'get_news', but the request offers get_weather, get_time"):
+        client.beta.agents.sessions.create(agent=WEATHER_AGENT, environment={"type": "none"}, input="Hi")
+
+
+# ---- sessions of agents: cancelled turns -----------------------------------------------------------------------------
+
+
+CANCEL_INPUT = {"type": "agent.session.input.cancel"}
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_is_cancelled_while_it_is_streamed(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = "One two three."
+
+    async def cancel(client):
+        events = []
+        stream = await create_session(client, stream=True)
+        async for event in each(stream):
+            events.append(event)
+            if event.type.endswith("text.delta"):
+                await post_session_events(client, event.session_id, CANCEL_INPUT)
+        return events
+
+    events = run_with_client(client_kind, cancel)
+    item_events = ["item.added", "content_part.added", "output_text.delta", "item.done"]
+    assert short_types(events) == ["created", *TURN_START, *item_events, "cancelled", "idle"]
+    assert events[-3].item.status == "incomplete"
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_a_cancelled_turn_is_an_error(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    async def cancel(client):
+        session = await create_session(client, None)
+        async with enter(client.beta.agents.sessions.stream(session.id, input="Hi")) as stream:
+            await post_session_events(client, session.id, CANCEL_INPUT)
+            with pytest.raises(AgentTurnResultError) as raised:
+                await awaited(stream.get_final_result())
+            return raised.value
+
+    raised = run_with_client(client_kind, cancel)
+    assert raised.reason == "cancelled"
+    assert raised.turn.error is None
+
+
+@requires("beta.agents.sessions.create")
+def test_cancelled_turn_no_longer_waits_for_results(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Next."]
+
+    async def cancel(client):
+        session = await waiting_session(client)
+        await post_session_events(client, session.id, CANCEL_INPUT)
+        cancelled = await awaited(client.beta.agents.sessions.retrieve(session.id))
+        items = await session_items(client, session.id)
+        return cancelled, items, await session_result(client, session.id, "More")
+
+    cancelled, items, result = run_with_client(client_kind, cancel)
+    assert cancelled.status == "idle"
+    assert cancelled.required_actions == []
+    assert items[-1].status == "incomplete"
+    assert result.output_text == "Next."
+
+
+@requires("beta.agents.sessions.create")
+def test_cancel_of_an_idle_session_changes_nothing(openai_mock, client_kind):
+    async def cancel(client):
+        session = await create_session(client, None)
+        await post_session_events(client, session.id, CANCEL_INPUT)
+        return await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+    assert run_with_client(client_kind, cancel).status == "idle"
+
+
+# ---- sessions of agents: items and ends ------------------------------------------------------------------------------
+
+
+async def created_events(client):
+    """Return the events of the creation of a session."""
+    return await collect(create_session(client, stream=True))
+
+
+async def failed_result(client):
+    """Return the error that the SDK raises for the result of a new session."""
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    stream = await create_session(client, stream=True)
+    with pytest.raises(AgentTurnResultError) as raised:
+        await awaited(stream.get_final_result())
+    return raised.value
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_reasoning_before_the_answer(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = reasoning("Hm.") + "Hello."
+    events = run_with_client(client_kind, created_events)
+    reasoning_events = [
+        "item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "item.done",
+    ]
+    assert short_types(events) == ["created", *TURN_START, *reasoning_events, *MESSAGE_EVENTS, *TURN_END]
+    assert events[10].item.summary[0].text == "Hm."
+
+
+@requires("beta.agents.sessions.create")
+def test_text_before_a_call_is_commentary_and_not_part_of_the_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = ["Let me look. " + WEATHER_CALL, "Sunny."]
+
+    async def create(client):
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, stream=True, tool_handlers=handlers)
+        result = await awaited(stream.get_final_result())
+        return result, await session_items(client, result.session_id)
+
+    result, items = run_with_client(client_kind, create)
+    assert result.output_text == "Sunny."
+    assert [item.phase for item in items if item.type == "message"] == [None, "commentary", "final_answer"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_runs_a_command(openai_mock, client_kind):
+    command = {"type": "command_execution", "command": "ls", "output": "a\n"}
+    openai_mock.beta.agents.sessions.create.response = {"items": [command, "Done."]}
+    events = run_with_client(client_kind, created_events)
+    added, delta, done = events[5:8]
+    assert added.item.status == "in_progress"
+    assert added.item.output is None
+    assert delta.type == "agent.output.command_execution_output.delta"
+    assert delta.delta == "a\n"
+    assert (done.item.status, done.item.exit_code, done.item.output) == ("completed", 0, "a\n")
+    assert short_types(events[8:]) == [*MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "web_search_call", "action": {"type": "search", "query": "weather"}},
+        {"type": "mcp_call", "server_label": "docs", "name": "search", "output": {"hits": 1}},
+        {"type": "computer_use_call", "title": "Look"},
+        {"type": "mcp_call", "server_label": "docs", "name": "search", "status": "failed", "error": "down"},
+    ],
+    ids=["web search", "MCP", "computer", "failed MCP"],
+)
+def test_call_of_a_built_in_tool_begins_and_ends(openai_mock, client_kind, item):
+    openai_mock.beta.agents.sessions.create.response = {"items": [item, "Done."]}
+    events = run_with_client(client_kind, created_events)
+    added, done = events[5:7]
+    assert short_types([added, done]) == ["item.added", "item.done"]
+    assert added.item.status == "in_progress"
+    assert done.item.status == item.get("status", "completed")
+    assert contains(done.item.to_dict(), item)
+    assert short_types(events[7:]) == [*MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "request_item, response_type, response",
+    [
+        (
+            {"type": "mcp_approval_request", "request": {"server_label": "docs", "name": "search", "arguments": {}}},
+            "mcp_approval_request_result",
+            {"type": "mcp_tool_call", "decision": "approve"},
+        ),
+        (
+            {
+                "type": "computer_use_approval_request",
+                "request": {"type": "browser_authentication", "fields": [], "options": []},
+            },
+            "computer_use_approval_request_result",
+            {"type": "browser_authentication", "action": "cancel"},
+        ),
+    ],
+    ids=["MCP", "computer"],
+)
+def test_approval_resumes_the_turn(openai_mock, client_kind, request_item, response_type, response):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [request_item]}, "Done."]
+
+    async def approve(client):
+        session = await waiting_session(client)
+        ids = {"request_id": session.required_actions[0].request_id}
+        approval = {"type": f"agent.session.input.{response_type}", "response": response, **ids}
+        await post_session_events(client, session.id, approval)
+        return session, await session_items(client, session.id)
+
+    session, items = run_with_client(client_kind, approve)
+    assert session.status == "requires_action"
+    assert contains(session.required_actions[0].to_dict(), request_item)
+    assert items[-1].content[0].text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_approval_that_no_turn_waits_for_is_rejected(openai_mock, client_kind):
+    async def approve(client):
+        session = await create_session(client, None)
+        approval = {
+            "type": "agent.session.input.mcp_approval_request_result",
+            "request_id": "request_x",
+            "response": {"type": "mcp_tool_call", "decision": "approve"},
+        }
+        with pytest.raises(openai.BadRequestError, match="Unknown pending approval request: request_x"):
+            await post_session_events(client, session.id, approval)
+
+    run_with_client(client_kind, approve)
+
+
+@requires("beta.agents.sessions.create")
+def test_failed_turn_streams_its_error(openai_mock, client_kind):
+    failure = {"items": ["Almost."], "error": {"code": "sandbox_error", "message": "No disk."}}
+    openai_mock.beta.agents.sessions.create.response = failure
+    events = run_with_client(client_kind, created_events)
+    assert short_types(events) == ["created", *TURN_START, *MESSAGE_EVENTS, "error", "failed", "idle"]
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_a_failed_turn_has_the_error_and_the_messages(openai_mock, client_kind):
+    failure = {"items": ["Almost."], "error": {"code": "sandbox_error", "message": "No disk."}}
+    openai_mock.beta.agents.sessions.create.response = failure
+    raised = run_with_client(client_kind, failed_result)
+    assert raised.reason == "failed"
+    assert raised.turn.error.to_dict() == {"code": "sandbox_error", "message": "No disk."}
+    assert [message.output_text for message in raised.messages] == ["Almost."]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_goes_on_after_a_failed_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [], "status": "failed"}, "Again."]
+
+    async def run_turns(client):
+        session = await create_session(client)
+        return await session_result(client, session.id, "More")
+
+    assert run_with_client(client_kind, run_turns).output_text == "Again."
+
+
+@requires("beta.agents.sessions.create")
+def test_cut_text_fails_the_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = cut("It all began")
+    raised = run_with_client(client_kind, failed_result)
+    assert raised.turn.error.code == "max_output_tokens"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_that_is_created_as_failed_has_no_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"status": "failed", "error": "No agent."}
+    assert short_types(run_with_client(client_kind, created_events)) == ["created", "error", "failed"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_fails_with_a_later_turn(openai_mock, client_kind):
+    from openai.lib.beta.agents import AgentTurnResultError
+
+    openai_mock.beta.agents.sessions.stream.response = {"error": "The agent is gone."}
+
+    async def run_turns(client):
+        session = await create_session(client)
+        with pytest.raises(AgentTurnResultError) as raised:
+            await session_result(client, session.id, "More")
+        return raised.value, await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+    raised, session = run_with_client(client_kind, run_turns)
+    assert raised.reason == "failed"
+    assert session.status == "failed"
+    assert session.error == "The agent is gone."
+
+
+def budget_reached(client_kind, coroutine_function):
+    """Return the result of a coroutine function of a client without strict validation, which lacks this event."""
+    return run_coroutine(client_kind, coroutine_function(lenient_client(client_kind)))
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_that_reaches_the_budget_has_a_result(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "status": "budget_reached"}
+
+    async def create(client):
+        stream = await create_session(client, stream=True)
+        return await awaited(stream.get_final_result())
+
+    assert budget_reached(client_kind, create).output_text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_session_whose_budget_is_reached_has_no_result(openai_mock, client_kind):
+    if "budget_reached" not in typing.get_args(openai.types.beta.AgentSession.model_fields["status"].annotation):
+        pytest.skip("this SDK has no such status")
+    openai_mock.beta.agents.sessions.create.response = {"status": "budget_reached"}
+    assert budget_reached(client_kind, failed_result).reason == "incomplete"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_runs_a_subagent(openai_mock, client_kind):
+    subagent = {"name": "scout", "instructions": "Look.", "items": ["Found."]}
+    openai_mock.beta.agents.sessions.create.response = {"subagents": [subagent], "items": ["Done."]}
+    events = run_with_client(client_kind, created_events)
+    lives = ["subagent.created", "subagent.created", "subagent.closed"]
+    calls = [
+        "item.added",
+        "item.done",
+        "item.added",
+        "item.added",
+        "item.done",
+        "item.added",
+        "item.added",
+        "item.done",
+    ]
+    assert short_types(events) == ["created", *TURN_START, *lives, *calls, *MESSAGE_EVENTS, *TURN_END]
+    assert [event.item.type for event in events[8:16]] == [
+        "create_subagent_call",
+        "create_subagent_call",
+        "agent_message",
+        "wait_for_subagents_call",
+        "wait_for_subagents_call",
+        "agent_message",
+        "close_subagent_call",
+        "close_subagent_call",
+    ]
+
+
+@requires("beta.agents.sessions.create")
+def test_subagent_has_turns_and_items_of_its_own(openai_mock, client_kind):
+    subagent = {"name": "scout", "instructions": "Look.", "items": ["Found."]}
+    openai_mock.beta.agents.sessions.create.response = {"subagents": [subagent], "items": ["Done."]}
+
+    async def read(client):
+        session = await create_session(client)
+        subagents = client.beta.agents.sessions.subagents
+        (listed,) = await collect(subagents.list(session.id))
+        turns = await collect(subagents.turns.list(listed.id, session_id=session.id))
+        items = await collect(subagents.items.list(listed.id, session_id=session.id))
+        root_turns = await collect(client.beta.agents.sessions.turns.list(session.id))
+        return listed, turns, items, root_turns
+
+    listed, turns, items, root_turns = run_with_client(client_kind, read)
+    assert (listed.name, listed.status) == ("scout", "closed")
+    assert [turn.subagent_id for turn in turns] == [listed.id]
+    assert [item.content[0].text for item in items] == ["Found."]
+    assert [turn.subagent_id for turn in root_turns] == [None]
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_writes_artifacts(openai_mock, client_kind):
+    path = "/workspace/outputs/report.csv"
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "artifacts": {path: b"a,b\n"}}
+
+    async def download(client):
+        stream = await create_session(client, stream=True)
+        result = await awaited(stream.get_final_result())
+        artifacts = client.beta.agents.sessions.artifacts
+        listed = await collect(artifacts.list(result.session_id))
+        content = await awaited(artifacts.for_result(result).content(path))
+        return listed, content.read()
+
+    listed, content = run_with_client(client_kind, download)
+    assert [(artifact.path, artifact.size_bytes) for artifact in listed] == [(path, 4)]
+    assert content == b"a,b\n"
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status, subagents"),
+        ({"items": [1]}, "an item of a step is 1; expected a str, a turn or a dict with a 'type'"),
+        ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
+    ],
+)
+def test_step_of_an_agent_rejects_what_it_does_not_have(openai_mock, response, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        openai_mock.beta.agents.sessions.create.response = response
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("turn", [filtered("a"), cited("a", url="https://example.com")], ids=["filtered", "cited"])
+def test_agent_rejects_output_that_sessions_lack(openai_mock, turn):
+    with pytest.raises(TypeError, match=r"agents have no"):
+        openai_mock.beta.agents.sessions.create.response = turn
+
+
+# ---- sessions of agents: their agents --------------------------------------------------------------------------------
+
+
+def saved_agent(client, **options):
+    """Return a saved agent with tools and instructions."""
+    options = {"name": "Helper", "instructions": "Be short.", **WEATHER_AGENT, **options}
+    return awaited(client.beta.agents.create(**options))
+
+
+@requires("beta.agents.sessions.create")
+def test_session_has_the_saved_agent_with_the_fields_of_the_request(openai_mock, client_kind):
+    async def create(client):
+        agent = await saved_agent(client)
+        session = await awaited(
+            client.beta.agents.sessions.create(
+                agent_id=agent.id, agent={"model": "gpt-5.4", "instructions": "Be long."}, environment={"type": "none"}
+            )
+        )
+        return agent, session.agent
+
+    saved, agent = run_with_client(client_kind, create)
+    assert agent.id == saved.id
+    assert agent.name == "Helper"
+    assert agent.model == "gpt-5.4"
+    assert agent.instructions == "Be long."
+    assert [tool.name for tool in agent.tools] == ["get_weather", "get_time"]
+
+
+@requires("beta.agents.sessions.create")
+def test_null_clears_the_tools_of_a_saved_agent(client):
+    agent = client.post("/agents", body=WEATHER_AGENT, cast_to=openai.types.beta.Agent)
+    body = {"agent_id": agent.id, "agent": {"tools": None}, "environment": {"type": "none"}}
+    session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
+    assert session.agent.tools == []
+    assert session.agent.model == "gpt-5.5"
+
+
+@requires("beta.agents.sessions.create")
+def test_session_of_an_unknown_agent_is_not_found(openai_mock, client_kind):
+    async def create(client):
+        with pytest.raises(openai.NotFoundError, match="agent_nope"):
+            await awaited(client.beta.agents.sessions.create(agent_id="agent_nope", environment={"type": "none"}))
+
+    run_with_client(client_kind, create)
+
+
+@requires("beta.agents.sessions.create")
+def test_update_of_a_session_keeps_the_other_fields_of_its_agent(openai_mock, client_kind):
+    async def update(client):
+        session = await create_session(client, None, agent=WEATHER_AGENT, metadata={"a": "b"})
+        changes = {"agent": {"model": "gpt-5.4"}, "metadata": None}
+        return session, await awaited(client.beta.agents.sessions.update(session.id, **changes))
+
+    session, updated = run_with_client(client_kind, update)
+    assert updated.agent.model == "gpt-5.4"
+    assert updated.agent.id == session.agent.id
+    assert updated.agent.tools == session.agent.tools
+    assert updated.metadata == {}
+
+
+@requires("beta.agents.sessions.create")
+def test_sessions_are_listed_by_their_agent(openai_mock, client_kind):
+    async def list_sessions(client):
+        await create_session(client, None)
+        session = await create_session(client, None)
+        return session, await collect(client.beta.agents.sessions.list(agent_id=session.agent.id))
+
+    session, listed = run_with_client(client_kind, list_sessions)
+    assert [other.id for other in listed] == [session.id]
+
+
+@requires("beta.agents.sessions.create")
+def test_deleted_session_is_not_found(openai_mock, client_kind):
+    async def delete(client):
+        session = await create_session(client)
+        deleted = await awaited(client.beta.agents.sessions.delete(session.id))
+        with pytest.raises(openai.NotFoundError):
+            await collect(client.beta.agents.sessions.items.list(session.id))
+        return deleted
+
+    deleted = run_with_client(client_kind, delete)
+    assert deleted.object == "agent.session.deleted"
+
+
+# ---- sessions of agents: environments --------------------------------------------------------------------------------
+
+
+NOTES_FILE = {"type": "inline", "path": "/workspace/notes.txt", "data": base64.b64encode(b"hello").decode()}
+
+
+@requires("beta.agents.sessions.create")
+def test_hosted_environment_of_a_session_is_one_object(openai_mock, client_kind):
+    async def create(client):
+        uploaded = await awaited(client.files.create(file=b"abc", purpose="user_data"))
+        by_id = {"type": "file_id", "path": "/workspace/data.bin", "file_id": uploaded.id}
+        hosted = {"type": "openai_hosted", "files": [NOTES_FILE, by_id]}
+        session = await create_session(client, None, environment=hosted)
+        environments = client.beta.agents.environments
+        environment = await awaited(environments.retrieve(session.environment.id))
+        files = await collect(environments.files.list(session.environment.id, order="asc"))
+        return session, environment, files
+
+    session, environment, files = run_with_client(client_kind, create)
+    assert environment.id == session.environment.id
+    assert [file.size_bytes for file in session.environment.files] == [5, 3]
+    assert [file.size_bytes for file in environment.files] == [5, 3]
+    assert [(file.path, file.size_bytes) for file in files] == [("/workspace/notes.txt", 5), ("/workspace/data.bin", 3)]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_uses_an_existing_environment(openai_mock, client_kind):
+    async def create(client):
+        environments = client.beta.agents.environments
+        environment = await awaited(environments.create(environment={"type": "openai_hosted", "files": [NOTES_FILE]}))
+        hosted = {"type": "openai_hosted", "environment_id": environment.id}
+        session = await create_session(client, None, environment=hosted)
+        return environment, session, await collect(environments.list())
+
+    environment, session, listed = run_with_client(client_kind, create)
+    assert session.environment.id == environment.id
+    assert [file.path for file in session.environment.files] == ["/workspace/notes.txt"]
+    assert [other.id for other in listed] == [environment.id]
+
+
+@requires("beta.agents.sessions.create")
+def test_file_is_uploaded_to_the_environment_of_a_session(openai_mock, client_kind):
+    async def upload(client):
+        session = await create_session(client, None, environment={"type": "openai_hosted"})
+        files = client.beta.agents.environments.files
+        staged = await awaited(files.upload(session.environment.id, file=b"abcd", path="/workspace/a.txt"))
+        return staged.file
+
+    assert run_with_client(client_kind, upload).size_bytes == 4
+
+
+@requires("beta.agents.sessions.create")
+def test_file_data_that_is_not_base64_is_rejected(client):
+    hosted = {"type": "openai_hosted", "files": [NOTES_FILE | {"data": "?"}]}
+    with pytest.raises(openai.BadRequestError, match="expected standard base64"):
+        client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=hosted)
+
+
+# ---- sessions of agents: idempotency keys ----------------------------------------------------------------------------
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+def test_session_is_created_once_for_an_idempotency_key(openai_mock, client_kind, stream):
+    openai_mock.beta.agents.sessions.create.response = ["First."]
+
+    async def create_twice(client):
+        for _ in range(2):
+            created = await create_session(client, stream=stream, extra_headers={"Idempotency-Key": "a"})
+            if stream:
+                assert (await awaited(created.get_final_result())).output_text == "First."
+        return await collect(client.beta.agents.sessions.list())
+
+    assert len(run_with_client(client_kind, create_twice)) == 1
+
+
+@requires("beta.agents.sessions.create")
+def test_input_is_taken_once_for_an_idempotency_key(openai_mock, client_kind):
+    async def post_twice(client):
+        session = await create_session(client, None)
+        for _ in range(2):
+            post = client.beta.agents.sessions.events.create
+            await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
+        return await collect(client.beta.agents.sessions.turns.list(session.id))
+
+    assert len(run_with_client(client_kind, post_twice)) == 1
+
+
+@requires("beta.agents.sessions.create")
+def test_idempotency_key_with_another_body_is_a_conflict(openai_mock, client_kind):
+    async def post_twice(client):
+        session = await create_session(client, None)
+        post = client.with_options(max_retries=0).beta.agents.sessions.events.create
+        await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
+        with pytest.raises(openai.ConflictError, match="an earlier request with another body"):
+            await awaited(post(session.id, events=[message_input("Bye")], idempotency_key="a"))
+
+    run_with_client(client_kind, post_twice)
+
+
+# ---- automations -----------------------------------------------------------------------------------------------------
+
+
+async def invoke_automation(client, target):
+    """Return a new automation with a target, its invocation, and the invocation when it is retrieved."""
+    automations = client.beta.agents.automations
+    automation = await awaited(automations.create(type="once", name="Daily", run_at=1, target=target))
+    invocation = await awaited(automations.invocations.create(automation.id))
+    retrieved = await awaited(automations.invocations.retrieve(invocation.id, automation_id=automation.id))
+    return automation, invocation, retrieved
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_creates_a_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = "It is sunny."
+    target = {"type": "new_session", **SESSION_REQUEST, "input": message_input("How is it?")["input"]}
+
+    async def invoke(client):
+        automation, invocation, retrieved = await invoke_automation(client, target)
+        return automation, invocation, retrieved, await session_items(client, retrieved.session_id)
+
+    automation, invocation, retrieved, items = run_with_client(client_kind, invoke)
+    assert automation.status == "active"
+    assert (invocation.status, retrieved.status) == ("queued", "completed")
+    assert [item.content[0].text for item in items] == ["How is it?", "It is sunny."]
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_sends_its_instructions_to_an_existing_session(openai_mock, client_kind):
+    async def invoke(client):
+        session = await create_session(client, None)
+        target = {"type": "existing_session", "session_id": session.id, "instructions": "Look again."}
+        _, _, retrieved = await invoke_automation(client, target)
+        return session, retrieved, await session_items(client, session.id)
+
+    session, retrieved, items = run_with_client(client_kind, invoke)
+    assert retrieved.session_id == session.id
+    assert [item.content[0].text for item in items] == ["Look again.", "This is a mock response."]
+
+
+@requires("beta.agents.automations.invocations.create")
+def test_automation_of_an_unknown_session_fails(openai_mock, client_kind):
+    target = {"type": "existing_session", "session_id": "sess_x", "instructions": "Look again."}
+    _, invocation, _ = run_with_client(client_kind, invoke_automation, target)
+    assert invocation.status == "failed"
+    assert "sess_x" in invocation.error.message
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
@@ -19215,17 +20522,6 @@ def test_run_stream_stops_for_tool_calls_and_resumes_with_their_outputs(openai_m
     assert [call.function.output for call in resumed[0].data.step_details.tool_calls] == ["1", "1"]
     assert [event.data.id for event in resumed if event.event == "thread.run.completed"] == [run.id]
     assert thread_texts(client, thread) == ["It is cold and late."]
-
-
-@requires("beta.agents.sessions.events.stream")
-def test_agent_session_events_can_be_streamed(client):
-    body = {"agent_id": "agent_1", "environment": {"type": "new"}}
-    session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
-    events = list(client.beta.agents.sessions.events.stream(session.id))
-    assert [event.type.rpartition(".")[2] for event in events] == ["created", "idle"]
-    assert {event.session_id for event in events} == {session.id}
-    for event in events:
-        pydantic.TypeAdapter(openai.types.beta.AgentSessionEvent).validate_python(event.to_dict())
 
 
 # ---- streams that a test sets event by event -------------------------------------------------------------------------
@@ -27681,6 +28977,22 @@ def test_line_of_the_tasks_page_sets_the_speech_of_a_voice_session(openai_mock, 
         connection.response.create()
         done = next(event for event in connection if event.type == "response.done")
     assert done.response.output[0].content[0].transcript == "It is sunny."
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "wish, text, item_types",
+    [
+        ("run as a hosted agent", "It is sunny.", {"message"}),
+        ("run a command as a hosted agent", "Done.", {"message", "command_execution"}),
+    ],
+)
+def test_line_of_the_tasks_page_sets_a_turn_of_a_hosted_agent(openai_mock, client, wish, text, item_types):
+    run_task(TASKS[wish], openai_mock)
+    sessions = client.beta.agents.sessions
+    result = sessions.create(**SESSION_REQUEST, input="Hi", stream=True).get_final_result()
+    assert result.output_text == text
+    assert {item.type for item in sessions.items.list(result.session_id)} == item_types
 
 
 @requires("responses.connect")

@@ -330,7 +330,7 @@ class _BetaAgentsSessionsArtifactsEndpoints(Namespace):
     retrieve: ObjectEndpoint
 
 class _BetaAgentsSessionsEventsEndpoints(Namespace):
-    create: ObjectEndpoint
+    create: TextEndpoint
     stream: ObjectEndpoint
 
 class _BetaAgentsSessionsItemsEndpoints(Namespace):
@@ -366,13 +366,13 @@ class _BetaAgentsSessionsTurnsEndpoints(Namespace):
 
 class _BetaAgentsSessionsEndpoints(Namespace):
     artifacts: _BetaAgentsSessionsArtifactsEndpoints
-    create: ObjectEndpoint
+    create: TextEndpoint
     delete: ObjectEndpoint
     events: _BetaAgentsSessionsEventsEndpoints
     items: _BetaAgentsSessionsItemsEndpoints
     list: ObjectEndpoint
     retrieve: ObjectEndpoint
-    stream: ObjectEndpoint
+    stream: TextEndpoint
     subagents: _BetaAgentsSessionsSubagentsEndpoints
     traces: _BetaAgentsSessionsTracesEndpoints
     turns: _BetaAgentsSessionsTurnsEndpoints
@@ -899,6 +899,9 @@ class _BetaAgentsEnvironmentsResources(Objects):
     files: Objects
     templates: Objects
 
+class _BetaAgentsSessionsArtifactsResources(Objects):
+    content: ContentStore
+
 class _BetaAgentsSessionsSubagentsTurnsResources(Objects):
     items: Objects
 
@@ -910,7 +913,7 @@ class _BetaAgentsSessionsTurnsResources(Objects):
     items: Objects
 
 class _BetaAgentsSessionsResources(Objects):
-    artifacts: Objects
+    artifacts: _BetaAgentsSessionsArtifactsResources
     items: Objects
     subagents: _BetaAgentsSessionsSubagentsResources
     traces: Objects

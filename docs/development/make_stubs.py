@@ -29,15 +29,17 @@ def endpoints() -> dict[str, str]:
 
 def endpoint_type(row: module._Row) -> str:
     """The type of an endpoint by what it takes."""
-    if takes := module._behavior_of(row.name).coerce:
-        return {
-            module._decision_from_choice: "ChoiceEndpoint",
-            module._embeddings_from_vectors: "VectorEndpoint",
-            module._image_from_bytes: "ImageEndpoint",
-        }[takes]
+    special_types = {
+        module._decision_from_choice: "ChoiceEndpoint",
+        module._embeddings_from_vectors: "VectorEndpoint",
+        module._image_from_bytes: "ImageEndpoint",
+    }
+    coerce = module._behavior_of(row.name).coerce
+    if coerce in special_types:
+        return special_types[coerce]
     if row.model in ("bytes", "str"):
         return "BinaryEndpoint"
-    return "TextEndpoint" if row.model in module._TURN_CONVERTERS else "ObjectEndpoint"
+    return "TextEndpoint" if module._turn_converter(row) else "ObjectEndpoint"
 
 
 def resources() -> dict[str, str]:
