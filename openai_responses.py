@@ -2018,11 +2018,13 @@ def _item_types_differ(derived: Mapping[str, Any] | None, explicit: Mapping[str,
 def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit: Mapping[str, Any]) -> _JSON:
     """Put derived fields into an object of a model and return it, as `_overlay` does.
 
-    Within a complete object that the test set, only fields that it lacks are derived.
+    Within a complete object that the test set, only fields of the model that it lacks are derived.
     """
     fields = _fields_of(model)
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
+        if is_complete and key not in fields:
+            continue
         if key not in explicit and value is ...:
             obj.pop(key, None)
         elif key not in explicit:
@@ -6831,8 +6833,17 @@ def _check_items(call: _Call) -> None:
                     _reject_file_type(suffix, _CONTEXT_FILE_TYPES, param)
 
 
+@functools.cache
+def _item_id_prefixes() -> tuple[str, ...]:
+    """Return the prefixes of the ids of all types of items."""
+    return tuple(row.id_prefix for row in _ITEM_TYPES.values())
+
+
 def _check_item_id(path: _Path, item: Any) -> None:
-    """The id of an item must begin with the prefix of the item's type. Items of unknown types may have any id."""
+    """The id of an item must begin with a prefix of items. The error names that of the item's type.
+
+    Items of unknown types may have any id.
+    """
     id = item.get("id") if isinstance(item, dict) else None
     if not isinstance(id, str):
         return
@@ -6840,7 +6851,7 @@ def _check_item_id(path: _Path, item: Any) -> None:
     if item_type is None and "role" in item:
         item_type = "message"
     row = _ITEM_TYPES.get(str(item_type))
-    if row and not id.startswith(row.id_prefix):
+    if row and not id.startswith(_item_id_prefixes()):
         param = _format_path((*path, "id"))
         expected = f"Expected an ID that begins with '{row.id_prefix.rstrip('_')}'."
         _reject(f"Invalid '{param}': '{id}'. {expected}", param, "invalid_value")

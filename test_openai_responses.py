@@ -11707,9 +11707,14 @@ ITEM_IDS = [
     (message_item("assistant", "output_text") | {"id": "item_1"}, "msg"),
     ({"role": "user", "content": "Hi", "id": "item_1"}, "msg"),
     ({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}", "id": "call_1"}, "fc"),
-    ({"type": "reasoning", "summary": [], "encrypted_content": "x", "id": "msg_1"}, "rs"),
+    ({"type": "reasoning", "summary": [], "encrypted_content": "x", "id": "thought_1"}, "rs"),
     (
-        {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "x"}, "id": "fs_1"},
+        {
+            "type": "web_search_call",
+            "status": "completed",
+            "action": {"type": "search", "query": "x"},
+            "id": "search_1",
+        },
         "ws",
     ),
 ]
@@ -11723,13 +11728,20 @@ ITEM_IDS = [
         ("conversations.create", lambda items: {"items": items}),
     ],
 )
-def test_strict_mode_rejects_an_item_whose_id_has_the_prefix_of_another_type(name, make_body, item, prefix):
+def test_strict_mode_rejects_an_item_whose_id_has_no_prefix_of_items(name, make_body, item, prefix):
     body = make_body([message_item("user", "input_text"), item])
     param = "input[1].id" if "input" in body else "items[1].id"
     error = strict_error(name, body)
     assert error["message"] == f"Invalid '{param}': '{item['id']}'. Expected an ID that begins with '{prefix}'."
     assert error["param"] == param
     assert error["code"] == "invalid_value"
+
+
+def test_complete_set_response_gets_no_field_that_the_sdk_lacks(openai_mock, client):
+    complete_response = client.responses.create(**INPUT_REQUEST).to_dict()
+    del complete_response["billing"]
+    openai_mock.responses.create.response = complete_response
+    assert "billing" not in client.responses.create(**INPUT_REQUEST).to_dict()
 
 
 def test_ids_of_items_are_not_checked_without_strict_mode():

@@ -67,7 +67,7 @@ callable of the test gives it.
 | [limits](#limits) of texts, arrays and objects; patterns of names | no | no | yes |
 | [models](#models): the right endpoint, and parameters and values that they support | no | no | yes |
 | parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
-| ids of items with the prefix of their type; content by role; one source of an image or a file | no | no | yes |
+| ids of items with a prefix of items; content by role; one source of an image or a file | no | no | yes |
 | a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
 | `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
 | endpoints that [were shut down](#endpoints-that-were-shut-down) | no | no | yes |
