@@ -10538,16 +10538,14 @@ def _needs_session_output(call: _Call) -> bool:
     That is a message to an idle session, or the last result that a turn waits for. A message finishes the work that the
     session has queued, so that it finds the session idle or waiting.
     """
-    session = call.objects.get(call.key)
-    if session is None:
+    if call.key not in call.objects:
         return False
     events = _only_dicts(call.body.get("events"))
     has_message = any(event.get("type") == "agent.session.input.message" for event in events)
+    session = _load_object(call.store, call.resource, call.key)
     if has_message:
         _finish_work(call.store, session["id"])
-    pending_ids = {
-        _action_id(action) for action in _load_object(call.store, call.resource, call.key)["required_actions"]
-    }
+    pending_ids = {_action_id(action) for action in session["required_actions"]}
     if pending_ids:
         return pending_ids <= {_action_id(event) for event in events}
     return has_message and _active_turn(call.store, session["id"]) is None
@@ -10672,9 +10670,9 @@ _FINAL_TURN_STATUSES = ("completed", "failed", "cancelled")
 
 
 def _active_turn(store: StateStore, session_id: str) -> _JSON | None:
-    """Return the turn of a session that has not ended, or None."""
+    """Return the turn of a session that has not ended, or None. A turn put into the state without a status has ended."""
     for turn in reversed(_load_child_objects(store, "beta.agents.sessions.turns", session_id)):
-        if turn["status"] not in _FINAL_TURN_STATUSES:
+        if turn.get("status", "completed") not in _FINAL_TURN_STATUSES:
             return turn
     return None
 
@@ -11342,12 +11340,14 @@ async def _run_automation(call: _Call, wait: _Wait) -> None:
     It is answered as a request of the application is, so it takes steps, and rules apply. This runs without the lock of
     the state, because a response may take time.
     """
-    automation = call.store["beta.agents.automations"].get(call.params["automation_id"])
+    automation_id = call.params["automation_id"]
+    automation = call.store["beta.agents.automations"].get(automation_id)
     if automation is None:
         return
-    session_call = _batch_request_call(call, _automation_request(automation["target"]))
+    default = _default_value(_get_resource("beta.agents.automations").stored_type)
+    session_call = _batch_request_call(call, _automation_request(automation.get("target") or default["target"]))
     response = await _answer(session_call, wait)
-    metadata = call.store._ensure_metadata("beta.agents.automations", automation["id"])
+    metadata = call.store._ensure_metadata("beta.agents.automations", automation_id)
     metadata.results = [_invocation_fields(session_call, response)]
 
 
