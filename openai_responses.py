@@ -1761,7 +1761,9 @@ def _check_literals(members: tuple[Any, ...], value: Mapping[str, Any], place: s
     The message suggests the closest value, or lists all values if none is close.
     """
     models, _ = _models_and_untyped(members)
-    for name in sorted(value, key=lambda name: name != "type"):  # the type tells which values the other fields may have
+    for name in sorted(
+        value, key=lambda name: name != "type"
+    ):  # the type decides which values the other fields may have
         item = value[name]
         accepting = [model for model in models if item in model.literals.get(name, (item,))]
         if models and not accepting:
@@ -2148,7 +2150,7 @@ class _Metadata:
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
     created_by: str = ""  # the endpoint that created a run or a session
     events: list[_JSON] = dataclasses.field(default_factory=list)  # the events of a session of an agent, in order
-    # the events to come of a session; to produce one changes the state
+    # the events that a session has not produced yet; to produce one changes the state
     upcoming: list[Iterator[_JSON]] = dataclasses.field(default_factory=list)
     requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
@@ -2855,7 +2857,7 @@ def _check_param_types(call: _Call) -> None:
 
 
 class _ModelFamily(NamedTuple):
-    """What models have in common whose names have the same beginning."""
+    """Facts about the models whose names have the same beginning."""
 
     pattern: str  # a regular expression for the beginning of their names
     category: str  # what the models are for; see `_WRONG_MODEL_ERRORS`
@@ -3640,12 +3642,12 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
 
 
 class _LimitKind(NamedTuple):
-    """How a kind of value is measured, and the errors of a value that is too small or too large.
+    """The measure of a kind of value, and the errors of a value that is too small or too large.
 
     An error is its code and its message, in which `{limit}` and `{actual}` are numbers.
     """
 
-    # given a value and its path; returns None for a value that is not limited, raises the 400 of one that is no number
+    # given a value and its path; returns None for a value that is not limited, raises the 400 if it must be a number
     measure: Callable[[Any, str], float | None]
     too_small: tuple[str, str]
     too_large: tuple[str, str]
@@ -3764,7 +3766,7 @@ def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[_Limit]]:
 
 
 def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
-    """Raise the 400 of a value that violates a limit, or that is no number where one is expected. Null is accepted."""
+    """Raise the 400 of a value that violates a limit, or that should be a number. Null is accepted."""
     if value is None or value in limit.words:
         return
     kind = _LIMIT_KINDS[limit.kind]
@@ -7407,7 +7409,7 @@ def _citation_annotation(citation: Citation) -> _JSON:
 
 
 class _ToolCallType(NamedTuple):
-    """How the client answers the tool calls of one type."""
+    """The outputs with which the client answers the tool calls of one type."""
 
     output_types: tuple[str, ...]  # the types of an item that answers the call; the first one is documented
     # returns True for a call that the service answers itself
@@ -10557,7 +10559,7 @@ def _action_id(action: Mapping[str, Any]) -> Any:
 
 
 class _InputHandler(NamedTuple):
-    """How a session takes the input of one type."""
+    """The functions that check and apply the input of one type to a session."""
 
     apply: Callable[[StateStore, _JSON, _JSON], None]
     # raises the error of input that the session cannot take
@@ -10822,7 +10824,7 @@ def _agent_output_item(item: _JSON, later_items: Iterable[_JSON]) -> _JSON:
 
 
 def _decoded_arguments(text: str) -> Any:
-    """Return the arguments of a call as JSON, or as the text of the test that is no JSON on purpose."""
+    """Return the arguments of a call as JSON, or as the text that a test set instead of JSON."""
     try:
         return _json_decode(text)
     except ValueError:
@@ -10997,7 +10999,7 @@ class _SessionStream:
 
 
 def _is_only_task() -> bool:
-    """Return True if no other task of this event loop can send a request. Only asyncio tells, so False for other loops."""
+    """Return True if no other task of this event loop can send a request. Only asyncio knows, so False for other loops."""
     try:
         other_tasks = asyncio.all_tasks() - {asyncio.current_task()}
     except RuntimeError:  # the loop is not asyncio's
@@ -11179,7 +11181,7 @@ def _run_subagent_turn(store: StateStore, subagent: _JSON, items: tuple[Turn | _
 def _agent_message_item(
     store: StateStore, turn: _JSON, sender_id: str, recipient_id: str, content: list[_JSON]
 ) -> Iterator[_JSON]:
-    """Add a message between agents to a turn. It is no output item, so the stream has only its beginning."""
+    """Add a message between agents to a turn. It isn't an output item, so the stream has only its beginning."""
     fields = {"sender_agent_id": sender_id, "recipient_agent_id": recipient_id, "content": content}
     item = _add_session_item(store, turn, {"type": "agent_message", **fields})
     yield _session_item_added(turn, item, None)
