@@ -3658,8 +3658,13 @@ def _measure_integer(value: Any, param: str) -> int:
 
 
 def _measure_decimal(value: Any, param: str) -> float | None:
-    """Return a number. Return None for a string: the service doesn't check the decimals of forms."""
+    """Return a number. Return None for a decimal as a string: the service doesn't check the decimals of forms.
+
+    A string with so many digits that its number is infinite is rejected, because an answer can't contain that.
+    """
     if isinstance(value, str):
+        if re.fullmatch(_FORM_SCALAR_PATTERNS["a decimal"], value) and math.isinf(float(value)):
+            _wrong_type_flaw(float, value, (param,)).reject()
         return None
     _check_type(param, value, float)
     return value
@@ -4647,7 +4652,7 @@ def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list
     for logprob in logprobs:
         index = min(bisect.bisect(piece_ends, position), len(pieces) - 1)
         logprobs_per_piece[index].append(logprob)
-        position += len(logprob["token"])
+        position += len(logprob.get("token") or "")
     return logprobs_per_piece
 
 
@@ -6922,8 +6927,15 @@ def _reject_file_type(suffix: str, supported: Iterable[str], param: str) -> typi
 
 
 def _derive_response(call: _Call, obj: _JSON) -> _JSON:
-    """Return the fields of a response that follow from its request, its model and its output."""
+    """Return the fields of a response that follow from its request, its model and its output.
+
+    Raises `ValueError` for an item that a test set without a type.
+    """
     output = obj["output"]
+    for position, item in enumerate(output):
+        if "type" not in item:
+            place = f"{call.row.name}.response.output[{position}]"
+            raise ValueError(f"{place} is {_safe_repr(item)}, which has no type; add one, such as 'message'")
     output_tokens = sum(_count_item_tokens(item) for item in output)
     fields = _usage_field(obj, input_tokens=_count_prompt_tokens(call), output_tokens=output_tokens)
     if fields:
@@ -13369,14 +13381,7 @@ class _AudioSession(_SocketSession):
 
     def add_to_input_buffer(self, message: _ClientMessage) -> None:
         """Add the audio of a message to the input buffer. Raise the 400 of audio that isn't base64."""
-        try:
-            self.input_buffer += base64.b64decode(message.body["audio"], validate=True)
-        except ValueError:
-            _reject(
-                "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.",
-                "audio",
-                "invalid_value",
-            )
+        self.input_buffer += _decode_audio(message.body["audio"])
 
     def take_input_buffer(self) -> bytes:
         """Empty the input buffer, and return its audio."""
@@ -13427,6 +13432,16 @@ _SAMPLE_FORMATS = {
     "g711_ulaw": _ULAW,
     "pcm16": _PCM16,
 }
+
+
+def _decode_audio(text: Any) -> bytes:
+    """Return the audio of a message or of an item, which is base64. Raise the 400 of any other text."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        _reject(
+            "Invalid 'audio'. Expected base64-encoded audio bytes, but got an invalid value.", "audio", "invalid_value"
+        )
 
 
 def _merge_settings(settings: _JSON, changes: Mapping[str, Any]) -> _JSON:
@@ -13907,7 +13922,7 @@ def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[st
     for item in items:
         for part in _only_dicts(item.get("content")) or [item]:
             name = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
-            audio = base64.b64decode(part.get("audio") or "")
+            audio = _decode_audio(part.get("audio") or "")
             if audio:
                 counts[name] += math.ceil(len(audio) / session.sample_format("input").bytes_per_ms / 100)
             else:

@@ -5358,6 +5358,27 @@ def test_array_or_object_in_place_of_a_number_is_rejected(value):
     )
 
 
+def test_infinite_decimal_as_a_text_is_rejected():
+    name, body = respond_with(temperature="9" * 400)
+    rejection = sent(populated_mock(), name, body)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"]["param"] == "temperature"
+
+
+def test_item_that_was_set_without_a_type_is_an_error(openai_mock, client):
+    response = client.responses.create(**INPUT_REQUEST).to_dict()
+    openai_mock.responses.create.response = response | {"output": [{"caller": [{}]}]}
+    with pytest.raises(ValueError, match=r"responses.create.response.output\[0\] is .*, which has no type; add one"):
+        client.responses.create(**INPUT_REQUEST)
+
+
+def test_log_probabilities_without_tokens_are_streamed(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"text": "Hi", "logprobs": [{"logprob": -1.0}]}
+    request = {"model": "gpt-4o-transcribe", "file": ("a.mp3", b"x"), "include": ["logprobs"], "stream": True}
+    delta, _ = client.audio.transcriptions.create(**request)
+    assert delta.logprobs[0].logprob == -1.0
+
+
 def test_text_in_place_of_a_number_is_not_limited():
     body = {"model": "gpt-4o-mini", "training_file": "file-1", "hyperparameters": {"n_epochs": "auto"}}
     openai_mock = populated_mock()
@@ -17153,6 +17174,15 @@ def test_strict_realtime_session_validates_messages(client_kind, message, code, 
         _, error_event, *events = realtime_events(client_kind, message, RESPONSE_CREATE)
     assert (error_event["error"]["code"], error_event["error"]["param"]) == (code, param)
     assert last_response(events)["status"] == "completed"
+
+
+@openai_responses.mock
+def test_audio_of_an_item_that_is_not_base64_is_an_error_event(client_kind):
+    part = {"type": "input_audio", "audio": "static"}
+    items = [{"type": "message", "role": "user", "content": [part]}]
+    _, error_event = realtime_events(client_kind, {"type": "response.create", "response": {"input": items}})
+    assert error_event["error"]["code"] == "invalid_value"
+    assert error_event["error"]["param"] == "audio"
 
 
 @openai_responses.mock
