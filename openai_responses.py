@@ -5710,9 +5710,9 @@ def _output_texts_and_calls(obj: Mapping[str, Any]) -> tuple[list[Any], list[Too
             if tool_call["type"] == "function":
                 functions.append(tool_call["function"])
     for item in _only_dicts(obj.get("output")):
-        if item["type"] == "message":
+        if item.get("type") == "message":
             texts.append(_extract_text(item))
-        elif item["type"] == "function_call":
+        elif item.get("type") == "function_call":
             functions.append(item)
     return texts, [ToolCall(function["name"], function["arguments"]) for function in functions]
 
@@ -14197,6 +14197,7 @@ class _LiveSession(_UtteranceSession):
 
     @_handles("session.start")
     def start(self, message: _ClientMessage) -> list[_JSON]:
+        _check_param_types(message.call)
         self.settings = _merge_settings(self.settings, message.body.get("session") or {})
         return [{"type": "session.started", "session": self.settings}]
 

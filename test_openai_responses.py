@@ -17176,6 +17176,16 @@ def test_strict_realtime_session_validates_messages(client_kind, message, code, 
     assert last_response(events)["status"] == "completed"
 
 
+@requires("live.connect")
+@openai_responses.mock
+def test_live_session_cannot_start_with_settings_of_another_type(client_kind):
+    start = {"type": "session.start", "session": {"audio": {"output": [{}]}}}
+    events = realtime_events(client_kind, start, name="live")
+    error_event = events[-1]
+    assert error_event["type"] == "error"
+    assert error_event["error"]["code"] == "invalid_type"
+
+
 @openai_responses.mock
 def test_audio_of_an_item_that_is_not_base64_is_an_error_event(client_kind):
     part = {"type": "input_audio", "audio": "static"}
