@@ -29999,14 +29999,17 @@ def reasoning_steps(openai_mock, fake_api_key):
 @strict_mark
 @pytest.mark.parametrize("store", [None, False], ids=["stored", "not stored"])
 @pytest.mark.parametrize("memory", ["SQLiteSession", "OpenAIConversationsSession", "conversation"])
-async def test_openai_agents_remembers_reasoning(agents, reasoning_steps, weather_agent, memory, store):
+async def test_openai_agents_remembers_reasoning(request, agents, reasoning_steps, weather_agent, memory, store):
     settings = agents.ModelSettings(store=store)
     agent = weather_agent.clone(model_settings=settings)
     if memory == "conversation":
         params = {"conversation_id": sdk().conversations.create().id}
+    elif memory == "OpenAIConversationsSession":
+        params = {"session": agents.OpenAIConversationsSession()}
     else:
-        arguments = ["session"] if memory == "SQLiteSession" else []
-        params = {"session": getattr(agents, memory)(*arguments)}
+        session = agents.SQLiteSession("session")
+        request.addfinalizer(session.close)  # Python warns of a database that is not closed
+        params = {"session": session}
     await agents.Runner.run(agent, "What is the weather in Tokyo?", **params)
     result = await agents.Runner.run(agent, "Thanks", **params)
     assert result.final_output == "You're welcome."
