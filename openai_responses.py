@@ -5889,7 +5889,7 @@ def _store_created(call: _Call, obj: Any, script: _Script) -> None:
     if not isinstance(obj, dict) or call.resource.key_field not in obj:
         return
     set_fields = dict(script.set_fields)
-    if "id" in _requested_fields(call):
+    if "id" in _requested_fields(call) and "id" in obj:
         set_fields.setdefault("id", obj["id"])
     _insert_object(call.store, call.resource, call.parent_ids, obj, set_fields)
 

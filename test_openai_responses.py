@@ -5358,6 +5358,13 @@ def test_array_or_object_in_place_of_a_number_is_rejected(value):
     )
 
 
+@requires("realtime.client_secrets.create")
+def test_id_in_a_request_for_an_object_without_one_is_ignored(openai_mock):
+    response = sent(openai_mock, "realtime.client_secrets.create", {"id": "auto"})
+    assert response.status_code == 200
+    assert "id" not in response.json()
+
+
 def test_infinite_decimal_as_a_text_is_rejected():
     name, body = respond_with(temperature="9" * 400)
     rejection = sent(populated_mock(), name, body)
