@@ -36,8 +36,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 MODULE = "openai_responses.py"
 TESTS = "test_openai_responses"
 PYTEST = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+ENDLESS_LOOP = ["-o", "faulthandler_timeout=60", "-o", "faulthandler_exit_on_timeout=true"]  # seconds for one test
 WHOLE_SUITE = ["-n", "2", "--dist", "worksteal"]
-TIMEOUT = 900  # seconds; a suite that takes longer has noticed an endless loop
+TIMEOUT = 1800  # seconds; the run with coverage takes longest
 MOST_TESTS_FIRST = 25  # an engine's line runs in thousands of tests; a few of them are enough to notice most faults
 
 OPPOSITES = {
@@ -215,9 +216,9 @@ def _test_names(contexts: list[str]) -> list[str]:
 def is_noticed(project: pathlib.Path, likely_tests: list[str]) -> bool:
     """Run the likely tests of a copy of the project, then all. Return True if one fails, or if they don't end."""
     first = [f"{TESTS}.py::{name}" for name in likely_tests[:MOST_TESTS_FIRST]]
-    if first and _run(project, [*PYTEST, *first]) != 0:
+    if first and _run(project, [*PYTEST, *ENDLESS_LOOP, *first]) != 0:
         return True
-    return _run(project, [*PYTEST, *WHOLE_SUITE]) != 0
+    return _run(project, [*PYTEST, *ENDLESS_LOOP, *WHOLE_SUITE]) != 0
 
 
 def _run(project: pathlib.Path, arguments: list[str]) -> int | None:
