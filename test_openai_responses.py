@@ -28760,16 +28760,15 @@ def test_example_of_a_docstring_runs(block, monkeypatch):
 
 
 def test_docs_are_collected():
-    assert {block.file.name for block in PAGE_BLOCKS} >= {"README.md", "scripting.md", "streaming.md", "state.md"}
+    assert {block.file.name for block in PAGE_BLOCKS} >= {"README.md", "sequences.md", "streaming.md", "state.md"}
     assert DOCSTRING_BLOCKS
 
 
-# ---- the items of the page about scripting ---------------------------------------------------------------------------
+# ---- the items of the page about hosted tools ------------------------------------------------------------------------
 
 
-# the items in the table of the page about scripting
 HOSTED_ITEMS = re.findall(
-    r"^\| .+ \| `(\{\"type\": .+\})` \|$", (DOCS / "scripting.md").read_text(encoding="utf-8"), re.MULTILINE
+    r"^\| .+ \| `(\{\"type\": .+\})` \|$", (DOCS / "hosted-tools.md").read_text(encoding="utf-8"), re.MULTILINE
 )
 
 

@@ -45,7 +45,7 @@ def read(page: Page, address: str) -> None:
     page.get_by_role("button", name="Search").click()
     page.keyboard.type("refuses")
     page.get_by_role("option").filter(has_text="Builders").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Scripting")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Builders")
 
     page.goto(address)
     page.get_by_role("article").get_by_role("link", name="I want to").first.click()

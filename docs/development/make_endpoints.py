@@ -23,12 +23,12 @@ depends on the SDK that is installed. A call that releases send differently stan
   are kept with `store=True`, responses unless `store=False`, as in the real service.
 - **Streams**: whether it answers with events, see [Streaming](streaming.md).
 - **Checks**: what has to be there already, or it is a 404 or a 400, and what else is refused. On top of this every call
-  wants the parameters the API requires; see [Request checks](scripting.md#request-checks-and-strict-mode) for the rest.
+  wants the parameters the API requires; see [Request checks](checks.md) for the rest.
 
 A table that lacks a column has nothing to say there.
 
 What is set for a call is served whatever the state holds. Below a name, every call has `.response`, `.when(...)` and
-[the others](scripting.md).
+[the others](responses.md).
 """
 
 COLUMNS = ("call", "request", "state", "streams", "checks", "openai")

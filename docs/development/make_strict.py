@@ -58,7 +58,7 @@ callable of the test gives it.
 | a number beyond [its limit](#limits), or something else in its place | yes | yes | yes |
 | an object that the request names and that does not exist | yes | no | yes |
 | a missing required parameter | yes | no | yes |
-| [the history of a conversation](scripting.md#the-history-of-a-conversation) | yes | no | yes |
+| [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | no | yes |
 | the lines of a batch, files that cannot be read | yes | no | yes |
 | an API key | no | no | yes |
 | unknown parameters, and unknown keys at any depth | no | no | yes |
@@ -72,7 +72,7 @@ callable of the test gives it.
 | `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
 | endpoints that [were shut down](#endpoints-that-were-shut-down) | no | no | yes |
 | answers of the test against the schema and the tools of the request | no | no | yes |
-| a request that [no rule](scripting.md#rules) takes, if there are rules | no | no | yes |
+| a request that [no rule](rules.md) takes, if there are rules | no | no | yes |
 
 Required keys, known keys, types and literals are those of the parameter types of the installed SDK. Where the service
 was seen to accept more, [two tables](#where-the-service-asks-for-less) say so.
