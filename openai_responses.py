@@ -93,7 +93,7 @@ import types
 import typing
 import unittest.mock
 import wave
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, unquote
@@ -836,7 +836,10 @@ class _Resource:
 
     @functools.cached_property
     def stored_type(self) -> Any:
-        """The model that the objects are stored as: the answer of the call that creates them, or None without one."""
+        """The SDK's type of the stored objects, which is the type of the answer of the call that creates them.
+
+        None if no call creates them, if its answer isn't what is stored, or if the installed SDK lacks the type.
+        """
         for row in self.rows:
             if _shape_of(row).verb == "create" and _behavior_of(row.name).stores_answer:
                 created_type = _sdk_type(row.model)
@@ -904,7 +907,10 @@ _CONTENT_RESOURCES = (
 
 @functools.cache
 def _all_resources() -> Mapping[str, _Resource]:
-    """Return all resources of the state by their keys in it."""
+    """Return every resource that the state can hold, by name, such as `files`, `vector_stores.files`, `files.content`.
+
+    The names come from the rows, except those whose calls store nothing ("compute"). Stored bytes have no rows.
+    """
     shapes = [_shape_of(row) for row in _rows().values()]
     parent_params = {shape.resource: shape.parent_params for shape in shapes if shape.verb != "compute"}
     names = dict.fromkeys([*parent_params, *_CONTENT_RESOURCES])
@@ -1644,11 +1650,12 @@ def _merge_item(tp: Any, value: Any, position: int, place: str, mode: _MergeMode
 
 
 def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
-    """Check a value that has nothing below it to merge, and return it as JSON.
+    """Check a value that `_merge` doesn't merge any further, and return it as JSON.
 
+    It is a scalar, any JSON for the type `Any`, or a dict or list that doesn't fit the type.
     tp, origin: the type, and its origin as `_unwrap_type` returns it.
     value, place, mode: see `_merge`.
-    Raises `ValueError` if the type does not accept the value.
+    Raises `ValueError` if the type doesn't accept the value, unless the mode accepts values newer than the SDK's types.
     """
     if origin in (object, Any):
         return _to_json(value, place)
@@ -1667,7 +1674,8 @@ def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _Merge
 
     Raises `ValueError` if the type does not accept the value. The message is not for users.
     """
-    # `value` is neither a list nor a dict here, and a validator of pydantic would be slow to find that out
+    # a list for a list type and a dict for a model were merged before; a validator of pydantic would be slow to reject
+    # anything else
     if origin is list or _is_pydantic_model(origin):
         raise ValueError
     converts = mode.converts_scalars and type(value) is not bool  # pydantic would convert a bool to a number
@@ -2570,13 +2578,16 @@ class _Call:
 
     @property
     def response_type(self) -> Any:
-        """The type of the answer. For some endpoints it depends on the request's `response_format`."""
-        types_by_format = self.behavior.types_by_format
-        if types_by_format:  # tested first, because reading the body decodes it
+        """The SDK's type of the answer, or None if the installed SDK lacks it.
+
+        For some endpoints it depends on the request's `response_format`.
+        """
+        type_paths = self.behavior.type_paths_by_format
+        if type_paths:  # tested first, because reading the body decodes it
             requested_format = self.body.get("response_format")
-            if isinstance(requested_format, str) and requested_format in types_by_format:
-                type_for_format = _sdk_type(types_by_format[requested_format])
-                if type_for_format:
+            if isinstance(requested_format, str) and requested_format in type_paths:
+                type_for_format = _sdk_type(type_paths[requested_format])
+                if type_for_format:  # an older SDK may lack it
                     return type_for_format
         return _sdk_type(self.row.model)
 
@@ -4818,21 +4829,25 @@ def _generate_value(schema: Any) -> Any:
 
 
 def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
-    """Yield values that are valid for all parts, simplest first: every suggestion that passes the check."""
+    """Yield values that satisfy all of several schemas (`parts`), simplest first.
+
+    Each choice among their alternatives is tried. A choice that gives no value is added to `generation.dead_ends`, from
+    which the error message is made.
+    """
     generation.spend(100)
-    for plain in _expand(parts, generation):
+    for plain_parts in _expand(parts, generation):
         skipped_before = generation.skipped_refs
         found = False
         rejected = _NO_VALUE
-        for value in _suggest(plain, generation):
+        for value in _suggest(plain_parts, generation):
             if _satisfies(value, parts, generation):
                 found = True
                 yield value
             else:
                 rejected = value
-        # where recursion was cut, there may be no suggestion although the schema does not contradict itself
-        was_cut = skipped_before != generation.skipped_refs and rejected is _NO_VALUE
-        if not found and not was_cut:
+        # no dead end if nothing was suggested only because a recursive `$ref` wasn't followed any further
+        was_recursion_cut = skipped_before != generation.skipped_refs and rejected is _NO_VALUE
+        if not found and not was_recursion_cut:
             generation.dead_ends.append(_DeadEnd([part.schema for part in parts], rejected))
 
 
@@ -4925,10 +4940,14 @@ def _find_schema_path(schema: Any, root: Any) -> _Path:
 
 
 def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[_SchemaPart]]:
-    """Yield the parts with references and combinations replaced: one list of plain parts for each possible choice."""
-    choices: list[tuple[list[_SchemaPart], list[_SchemaPart]]] = [([], parts)]
-    while choices:
-        plain, remaining = choices.pop()
+    """Yield the parts without `$ref`, `allOf`, `anyOf`, `oneOf` and `if`: one list for each way to choose among them.
+
+    Such parts are called plain. The lists come in the order of the schema, depth first.
+    """
+    # the plain parts of an unfinished list, and the parts to expand yet
+    unfinished: list[tuple[list[_SchemaPart], list[_SchemaPart]]] = [([], parts)]
+    while unfinished:
+        plain, remaining = unfinished.pop()
         generation.spend(20 + len(plain) + len(remaining))
         if not remaining:
             yield plain
@@ -4938,14 +4957,14 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
             generation.dead_ends.append(_DeadEnd([False]))
             continue
         if not isinstance(part.schema, dict):  # True accepts any value
-            choices.append((plain, remaining))
+            unfinished.append((plain, remaining))
             continue
         keyword = next((keyword for keyword in _COMBINATIONS if keyword in part.schema), None)
         if keyword is None:
-            choices.append(([*plain, part], remaining))
+            unfinished.append(([*plain, part], remaining))
             continue
-        for option in reversed(_expand_keyword(part, keyword, generation)):
-            choices.append((plain, [*option, *remaining]))
+        for option in reversed(_expand_keyword(part, keyword, generation)):  # an option begins with the other keywords
+            unfinished.append((plain, [*option, *remaining]))
 
 
 def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
@@ -5177,7 +5196,11 @@ def _as_number(fraction: Any) -> int | float:
 
 
 def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterator[str]:
-    """Yield the examples of a format and texts for a pattern, or numbered texts of the right length if there is neither."""
+    """Yield the examples of known formats and texts for the patterns.
+
+    Without any, yield `text`, `text1` and so on, extended or cut to the allowed length. A format without an example
+    counts as no format. The caller checks the length of examples.
+    """
     min_length = max(_keyword_values(plain, "minLength"), default=0)
     max_length = min(_keyword_values(plain, "maxLength"), default=math.inf)
     examples = [_FORMAT_EXAMPLES[name] for name in _keyword_values(plain, "format") if name in _FORMAT_EXAMPLES]
@@ -5190,7 +5213,7 @@ def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterato
     for number in range(_MAX_TRIES):
         generation.spend(min_length)
         text = f"text{number or ''}".ljust(min_length, "x")
-        yield text[max(len(text) - max_length, 0) :]
+        yield text[max(len(text) - max_length, 0) :]  # cut at the front, to keep the number
 
 
 _FORMAT_EXAMPLES = {
@@ -5581,7 +5604,7 @@ class _Behavior:
     requested_fields: Callable[[_Call], _JSON] | None = None
     # returns fields that follow from the request; set fields override them
     derive: Callable[[_Call, Any], _JSON] | None = None
-    # stores something other than the created object
+    # stores something other than the created object, or changes the answer in place
     store: Callable[[_Call, Any, _Script], None] | None = None
     # returns the bytes to store with the object
     content: Callable[[_Call], bytes] | None = None
@@ -5614,7 +5637,7 @@ class _Behavior:
     # the format of a binary answer if the request's `response_format` names none
     default_audio_format: str = ""
     # the type of the answer by the request's `response_format`
-    types_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    type_paths_by_format: Mapping[str, str] = dataclasses.field(default_factory=dict)
     # the HTTP status of the answer
     status: int = 200
     # returns headers of the answer in addition to those of every answer
@@ -6946,7 +6969,7 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
             fields["usage"]["input_tokens_details"] = {"cached_tokens": 0}
 
     fields["output"] = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
-    fields |= _response_model_defaults(call.body, obj)
+    fields |= _fields_by_model(call.body, obj)
     if obj.get("moderation"):
         fields["moderation"] = _moderate_sides(call, _conversation_items(call), output)
     conversation = _conversation_id(call)
@@ -7030,11 +7053,13 @@ def _count_item_tokens(item: Mapping[str, Any]) -> int:
     return _count_tokens(_extract_text(item) + str(item.get("arguments") or item.get("input") or ""))
 
 
-def _response_model_defaults(requested: Mapping[str, Any], response: Mapping[str, Any]) -> _JSON:
-    """Return the fields of a response whose defaults depend on its model, always with `reasoning`.
+def _fields_by_model(requested: Mapping[str, Any], response: Mapping[str, Any]) -> _JSON:
+    """Return the fields of a response whose defaults depend on its AI model.
 
-    requested: the body of the request. Its values override the defaults.
-    response: the response, of which only the model is used.
+    A field that the request sets is left out, because the response has it already. `reasoning` is always there: the
+    defaults, with the request's values over them.
+    requested: the body of the request.
+    response: the response, of which only `model` is used.
     """
     fields: _JSON = {}
     model = str(response["model"])
@@ -8233,7 +8258,7 @@ class _ResponsesSession(_SocketSession):
         if not outputs or any(not str(item.get("type")).endswith("_output") for item in outputs):
             _reject("Only tool outputs can be injected.", "input", "invalid_value")
         try:
-            creator = self._creator_of(target, "response_id")
+            creator = self._creating_message(target, "response_id")
         except _ServiceError as service_error:
             error = {key: service_error.envelope[key] for key in ("code", "message")}
             return [{"type": "response.inject.failed", "error": error, "input": outputs, **fields}]
@@ -8305,17 +8330,21 @@ class _ResponsesSession(_SocketSession):
     def _queue_input(self, response_id: str, items: Iterable[_JSON]) -> None:
         self.queued_input.setdefault(response_id, []).extend(items)
 
-    def _creator_of(self, response_id: str, param: str) -> _ClientMessage:
-        """Return the message that created a response. Raise the error of a response that is not in progress."""
+    def _creating_message(self, response_id: str, param: str) -> _ClientMessage:
+        """Return the client's message that created a response in progress.
+
+        Raise the error of a response that is complete, whose entry is None, or unknown on this connection.
+        param: the parameter with the ID, for the error.
+        """
         creator = self.creators.get(response_id)
-        if not creator:
+        if creator is None:
             code = "response_already_completed" if response_id in self.creators else "response_not_found"
             _reject(f"Response '{response_id}' is not in progress on this connection.", param, code)
         return creator
 
     def _steerable_creator(self, response_id: str, items: list[_JSON]) -> _ClientMessage:
         """Return the message that created a response. Raise the error of a response that cannot be steered."""
-        creator = self._creator_of(response_id, "previous_response_id")
+        creator = self._creating_message(response_id, "previous_response_id")
         if response_id in self.pending_steers:
             _reject(f"Response '{response_id}' is being steered.", "previous_response_id", "too_many_pending_steers")
         if response_id not in creator.call.store["responses"] or _conversation_id(creator.call):
@@ -8966,7 +8995,7 @@ def _check_chat_strictly(call: _Call) -> None:
     _check_chat_tool_choice(call)
     _check_search_params(call)
     _check_messages(call)
-    _check_audio(call)
+    _check_chat_audio(call)
     output_format = _get_dict(call.body, "response_format")
     if output_format.get("type") == "json_object" and "json" not in _extract_text(_request_messages(call)).lower():
         message = (
@@ -9036,7 +9065,7 @@ def _check_search_params(call: _Call) -> None:
         _reject(f"Model incompatible request {noun} supplied: {', '.join(names)}")
 
 
-def _check_audio(call: _Call) -> None:
+def _check_chat_audio(call: _Call) -> None:
     """Input or output of an audio model must have audio."""
     if not re.match(_AUDIO_MODELS, _model_of(call)):
         return
@@ -9458,7 +9487,11 @@ def _chat_call_deltas(message: _JSON, chunk: int | None) -> list[_JSON]:
 
 
 def _tool_call_deltas(tool_call: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the deltas of a tool call: the call with empty arguments, then the arguments in pieces."""
+    """Yield the deltas of a tool call: the call with empty arguments, then the arguments in pieces.
+
+    Arguments are the `input` of a custom tool. The caller adds the call's `index`.
+    chunk: the number of characters of a piece, or None for pieces of one word.
+    """
     tool_type = tool_call["type"]
     tool = tool_call[tool_type]
     field = "input" if tool_type == "custom" else "arguments"
@@ -12968,7 +13001,7 @@ _extend_table(
             default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
-            types_by_format={
+            type_paths_by_format={
                 **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
                 "diarized_json": "audio.TranscriptionDiarized",
                 "verbose_json": "audio.TranscriptionVerbose",
@@ -12977,7 +13010,7 @@ _extend_table(
         "audio.translations.create": _Behavior(
             is_generated=True,
             default=_default_captions,
-            types_by_format={
+            type_paths_by_format={
                 **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
                 "verbose_json": "audio.TranslationVerbose",
             },
@@ -13079,10 +13112,10 @@ def _generate_embedding(text: str, size: int) -> list[float]:
 
 
 def _encode_embeddings(call: _Call, obj: Any, script: _Script) -> None:
-    """Encode the vectors of an answer as base64 if the request asks for it.
+    """Encode the vectors of an answer as base64, in place, if the request asks for it.
 
-    The Python SDK asks for base64 by default and accepts lists of numbers too. It gets vectors that the test set as
-    lists, unchanged.
+    The Python SDK asks for base64 by default, but it accepts numbers too. So if the test set a response, that SDK gets
+    the numbers: base64 has the precision of 32-bit floats, and 0.1 would arrive as 0.10000000149011612.
     """
     if call.body.get("encoding_format") != "base64":
         return
@@ -13817,7 +13850,7 @@ class _BetaRealtimeSession(_RealtimeSession):
         return "beta.realtime.Session"
 
     def opening_events(self) -> list[Any]:
-        """Return the events of a new session. In strict mode, they report that OpenAI has shut down the beta."""
+        """Return the events of a new session. In strict mode, they report that OpenAI (not Azure) shut down the beta."""
         if self.call.mock._strict and not self.call.is_azure:
             message = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
             error = _ServiceError(400, message, code="beta_api_shape_disabled")
@@ -15253,6 +15286,7 @@ def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
     """Yield encoded events in batches of 1, 2, 4 and so on up to 256 events.
 
     The first event arrives without waiting for others to be produced, and a long stream has few chunks.
+    events: an iterator, because each batch continues where the last one ended.
     """
     size = 1
     while batch := list(itertools.islice(events, size)):
@@ -15511,10 +15545,10 @@ class _TimedSource(_SyncAsyncStream):
         await super().aclose()
 
 
-# Markers in a stream: before its first event, after its last one, and instead of an event where its fault is due.
+# Markers in a stream: before its first event, after its last one, and where the pace breaks it off.
 _STREAM_START = object()
 _STREAM_END = object()
-_STREAM_FAULT = object()
+_STREAM_BREAK = object()
 
 
 class _PacedStream(_SyncAsyncStream):
@@ -15532,7 +15566,7 @@ class _PacedStream(_SyncAsyncStream):
             time.sleep(min(delay, read_timeout))
             if delay > read_timeout:
                 _raise_read_timeout(self.request)
-            yield self._fault() if event is _STREAM_FAULT else _encode_event(_to_event(event))
+            yield self._fault() if event is _STREAM_BREAK else _encode_event(_to_event(event))
 
     async def __aiter__(self) -> Any:
         self.source = super().__aiter__()
@@ -15561,7 +15595,7 @@ class _PacedStream(_SyncAsyncStream):
         fault = self.pace.fault
         try:
             for delay, event in self._timed_events():
-                if event is not _STREAM_FAULT:
+                if event is not _STREAM_BREAK:
                     yield delay, _to_event(event)[1]
                 elif fault != b"":
                     yield delay, fault if isinstance(fault, (dict, str, int)) else None
@@ -15569,12 +15603,16 @@ class _PacedStream(_SyncAsyncStream):
             raise _bug_of_content(error) or _SetFault(error) from error
 
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
-        """Yield the events, with the seconds to wait before each. If the pace has a fault, `_STREAM_FAULT` is the last."""
+        """Yield each event, with the seconds to wait before it.
+
+        After `pace.fail_after` events, yield `_STREAM_BREAK` and end. A shorter stream ends without it.
+        """
+        # the start is number 0, so that `fail_after=0` breaks the stream before its first event
         for number, event in enumerate(itertools.chain([_STREAM_START], super().__iter__())):
             if event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
-                yield 0.0, _STREAM_FAULT
+                yield 0.0, _STREAM_BREAK
                 return
 
     def _delay(self, number: int) -> float:
@@ -16130,7 +16168,7 @@ def _merge_templates(row: _Row, value: Mapping[str, Any]) -> dict[Any, Any]:
     Raises the `ValueError` of the merge if no model accepts the partial, or if the models that accept it lack one of its
     fields. Raises `ValueError` if none of its keys is a field of a model.
     """
-    paths = [row.model, *_behavior_of(row.name).types_by_format.values()]
+    paths = [row.model, *_behavior_of(row.name).type_paths_by_format.values()]
     models = dict.fromkeys(map(_sdk_type, paths))
     models.pop(None, None)  # stands for types that the installed SDK lacks
     templates: dict[Any, Any] = {}
@@ -16704,7 +16742,9 @@ class Router(respx.MockRouter):
             return self._watch(request, await self._exchange(request, wait))
         except Exception as error:
             is_unmatched = isinstance(error, AllMockedAssertionError) and hasattr(request, "intercepted")
-            if _is_mistake(error) and not is_unmatched:  # `_dispatch` tries the other routers before that is a mistake
+            if (
+                _is_unexplained(error) and not is_unmatched
+            ):  # `_dispatch` tries the other routers before that is a mistake
                 self._add_mistake(request, error)
             client_exception = _to_client_exception(error, request)
             raise client_exception from client_exception.__cause__
@@ -16822,11 +16862,14 @@ async def _await_route(handle_own_routes: Callable[[Any], Any], request: httpx.R
 
 
 def _exception_of_side_effect(raised: Exception) -> Exception:
-    """Return the exception of a route's side effect, as a `_SetFault` unless it is a bug or a network error.
+    """Return the exception to raise for one of a route's side effect, or of RESPX itself.
 
-    raised: what RESPX raised. It raises a `SideEffectError` from the exception of a function, which may be a bug. One
-        without a cause has an exception that the test set. Any other exception comes from RESPX itself.
-    Returns an `AssertionError` if an iterator has no more items, whether it is the side effect or a function reads it.
+    raised: what RESPX raised. The `origin` of a `SideEffectError` is the exception of the side effect. If the error has
+        a `__cause__`, a function raised that exception, and the types in `_BUG_TYPES` are bugs. Otherwise the test set
+        the exception itself, and any type is meant.
+    Returns a `_SetFault` of an exception that is meant. A bug, a network error, a pass-through and an exception of RESPX
+    are returned as they are. An iterator without more items, whether it is the side effect or a function reads it,
+    becomes an `AssertionError`.
     """
     error = raised
     if isinstance(raised, SideEffectError):
@@ -16835,12 +16878,17 @@ def _exception_of_side_effect(raised: Exception) -> Exception:
         return _end_of_iterator_error("the side effect of the route")
     if not isinstance(raised, SideEffectError):
         return raised
-    may_be_bug = raised.__cause__ is not None and isinstance(error, _BUG_TYPES)
-    return _SetFault(error) if _is_mistake(error) and not may_be_bug else error
+    is_bug = raised.__cause__ is not None and isinstance(error, _BUG_TYPES)
+    if is_bug or not _is_unexplained(error):
+        return error
+    return _SetFault(error)
 
 
-def _is_mistake(error: BaseException) -> bool:
-    """Return True if an exception was neither set by the test nor caused by the network or a pass-through."""
+def _is_unexplained(error: BaseException) -> bool:
+    """Return True if an exception was neither set by the test nor caused by the network or a pass-through.
+
+    Where such an exception ends an exchange, it is a mistake in the test.
+    """
     network_errors = tuple(http_lib.RequestError for http_lib in _http_libs())
     return not isinstance(error, (_SetFault, PassThrough, *network_errors))
 
@@ -16854,7 +16902,7 @@ def _to_client_exception(error: Exception, request: httpx.Request) -> BaseExcept
     """
     if isinstance(error, PassThrough):
         return error
-    if not _is_mistake(error):
+    if not _is_unexplained(error):
         _ended_in_fault.set(True)
         return error.fault if isinstance(error, _SetFault) else error
     if "x-stainless-package-version" not in request.headers or not _sdk_retries_all_exceptions():
@@ -16887,10 +16935,18 @@ async def _answer_from_route(call: _Call, wait: _Wait) -> httpx.Response | None:
         with _enforce_read_timeout(call.request):
             result = route.resolve(call.request, **params)
         if inspect.isawaitable(result):
-            result = await wait(_await_within_read_timeout(result, call.request))
+            result = await _await_side_effect(route, wait(_await_within_read_timeout(result, call.request)))
     except Exception as error:
         raise _exception_of_side_effect(error) from None
     return result
+
+
+async def _await_side_effect(route: respx.Route, result: Awaitable[Any]) -> Any:
+    """Return the result of a coroutine function, whose exceptions are wrapped as RESPX wraps those of functions."""
+    try:
+        return await result
+    except Exception as error:
+        raise SideEffectError(route, origin=error) from error
 
 
 def _routers_for(lib: str) -> Iterator[Any]:
@@ -17709,11 +17765,14 @@ def _with_body(request: Any, converted: Any) -> Any:
 
 
 def _to_httpcore(response: Any, request: Any) -> Any:
-    """Convert a router's response to one of httpcore. Return a response of the network as it is."""
-    httpcore = _httpcore_module_of(request)
-    if isinstance(response, httpcore.Response):
+    """Convert a response of httpx to a response of httpcore or httpcore2, whichever the request belongs to.
+
+    A response that came from the network is one already, and is returned as it is.
+    """
+    httpcore_module = _httpcore_module_of(request)
+    if isinstance(response, httpcore_module.Response):
         return response
-    return httpcore.Response(
+    return httpcore_module.Response(
         response.status_code, headers=response.headers.raw, content=response.stream, extensions=response.extensions
     )
 
@@ -18019,7 +18078,7 @@ class _WebSocketServer:
         try:
             yield
         except Exception as error:
-            if _is_mistake(error):
+            if _is_unexplained(error):
                 self.add_mistake(error)
             raise
 
@@ -19268,8 +19327,8 @@ def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | 
 
     text: the text that the citation covers.
     url: the URL of the page.
+    title: the title of the page, or the name of the file. A file in the state needs no title.
     file_id: the ID of the file. Use either `url` or `file_id`.
-    title: the title of the page, or the name of the file. A file in the state needs none.
     Raises `TypeError` for neither or both of `url` and `file_id`.
     """
     if (url is None) is (file_id is None):

@@ -22348,6 +22348,36 @@ def test_endpoint_route_side_effect_gets_path_parameters(openai_mock, client_kin
     assert run_with_client(client_kind, retrieve) == "file-9-async"
 
 
+async def fail_on_purpose(request):
+    raise RuntimeError("down")
+
+
+def fail_on_purpose_sync(request):
+    raise RuntimeError("down")
+
+
+@pytest.mark.parametrize("side_effect", [fail_on_purpose, fail_on_purpose_sync], ids=["coroutine function", "function"])
+def test_exception_of_a_side_effect_of_an_endpoint_route_is_no_mistake(openai_mock, create, client_kind, side_effect):
+    create.route.mock(side_effect=side_effect)
+    client = sdk(client_kind).with_options(max_retries=0)
+    # the SDK before 3.15 treats every exception as a network error
+    with pytest.raises((RuntimeError, openai.APIConnectionError), match="down|Connection error"):
+        run_coroutine(client_kind, complete_with(client))
+    assert openai_mock.mistakes == []
+
+
+async def forget_an_argument(request):
+    return chat_json()["choices"]["first"]
+
+
+def test_bug_in_a_coroutine_function_of_an_endpoint_route_is_a_mistake(openai_mock, create, client_kind):
+    create.route.mock(side_effect=forget_an_argument)
+    with pytest.raises(TypeError, match="list indices must be integers"):
+        run_with_client(client_kind, complete_with)
+    assert [type(mistake.error) for mistake in openai_mock.mistakes] == [TypeError]
+    openai_mock.mistakes.clear()
+
+
 def test_endpoint_answers_if_a_side_effect_returns_none(create, client_kind):
     create.response = "response"
     create.route.mock(side_effect=lambda request: None)
