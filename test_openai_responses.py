@@ -22361,7 +22361,7 @@ def test_exception_of_a_side_effect_of_an_endpoint_route_is_no_mistake(openai_mo
     create.route.mock(side_effect=side_effect)
     client = sdk(client_kind).with_options(max_retries=0)
     # the SDK before 3.15 treats every exception as a network error
-    with pytest.raises((RuntimeError, openai.APIConnectionError), match="down|Connection error"):
+    with pytest.raises((RuntimeError, openai.APIConnectionError), match=r"down|Connection error"):
         run_coroutine(client_kind, complete_with(client))
     assert openai_mock.mistakes == []
 
