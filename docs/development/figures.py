@@ -11,7 +11,7 @@ import openai_responses as module
 
 
 def figures() -> str:
-    """Return the figures of a release that the README names."""
+    """Return the figures of a release as docs/figures.md states them."""
     rows = [row for name, row in module._rows().items() if name in module._endpoint_names()]
     behaviors = [module._behavior_of(row.name) for row in rows if row.method != "WS"]
     kinds = Counter("WebSockets" if row.method == "WS" else "REST endpoints" for row in rows)
