@@ -28878,14 +28878,14 @@ def task_events():
 @pytest.mark.parametrize(
     "wish, texts",
     [
-        ("say something", ["It is sunny.", "It is sunny."]),
+        ("answer with text", ["It is sunny.", "It is sunny."]),
         ("answer in my JSON schema", ['{"name": "Oslo", "people": 700000}']),
-        ("say one thing first, another the next time", ["First.", "Second."]),
-        ("answer by what was asked", ["You asked gpt-5.5."]),
-        ("limit the rate once, then work", ["Here I am."]),
+        ("give a different answer each time", ["First.", "Second."]),
+        ("compute the answer from the request", ["You asked gpt-5.5."]),
+        ("return a rate limit error once, then work", ["Here I am."]),
         ("fail twice, then work", ["Here I am."]),
-        ("fail once, then behave as ever", [openai_responses._DEFAULT_TEXT]),
-        ("say when to try again", ["Here I am."]),
+        ("fail once, then work as usual", [openai_responses._DEFAULT_TEXT]),
+        ("tell the client when to retry", ["Here I am."]),
     ],
 )
 def test_line_of_the_tasks_page_sets_the_texts(openai_mock, wish, texts):
@@ -28896,10 +28896,10 @@ def test_line_of_the_tasks_page_sets_the_texts(openai_mock, wish, texts):
 @pytest.mark.parametrize(
     "wish, statuses",
     [
-        ("limit the rate once, then work", [429, 200]),
+        ("return a rate limit error once, then work", [429, 200]),
         ("fail twice, then work", [500, 503, 200]),
-        ("fail once, then behave as ever", [500, 200]),
-        ("say when to try again", [429, 200]),
+        ("fail once, then work as usual", [500, 200]),
+        ("tell the client when to retry", [429, 200]),
     ],
 )
 def test_line_of_the_tasks_page_sets_errors_that_the_client_retries(openai_mock, wish, statuses):
@@ -28909,7 +28909,7 @@ def test_line_of_the_tasks_page_sets_errors_that_the_client_retries(openai_mock,
 
 
 def test_line_of_the_tasks_page_sets_when_to_try_again(openai_mock):
-    run_task(TASKS["say when to try again"], openai_mock)
+    run_task(TASKS["tell the client when to retry"], openai_mock)
     task_text()
     assert openai_mock.responses.create.requests[1].response.headers["retry-after-ms"] == "10"
 
@@ -28944,14 +28944,14 @@ def test_line_of_the_tasks_page_sets_a_search_and_then_an_answer(openai_mock):
 
 
 def test_line_of_the_tasks_page_sets_a_tool_call_with_its_tokens(openai_mock):
-    run_task(TASKS["call a tool, and use so many tokens"], openai_mock)
+    run_task(TASKS["call a tool, and report a number of tokens"], openai_mock)
     response = sdk().responses.create(**TASK_REQUEST)
     assert response.output[0].name == "get_weather"
     assert response.usage.input_tokens == 1000
 
 
 def test_line_of_the_tasks_page_sets_headers(openai_mock):
-    run_task(TASKS["answer with headers of mine"], openai_mock)
+    run_task(TASKS["answer with my own headers"], openai_mock)
     raw = sdk().responses.with_raw_response.create(**TASK_REQUEST)
     assert raw.parse().output_text == "It is sunny."
     assert raw.headers["x-ratelimit-remaining-requests"] == "3"
@@ -28980,7 +28980,7 @@ def test_line_of_the_tasks_page_sets_an_incomplete_response(openai_mock, wish, r
 
 
 def test_line_of_the_tasks_page_sets_reasoning(openai_mock):
-    run_task(TASKS["think first"], openai_mock)
+    run_task(TASKS["reason first"], openai_mock)
     reasoning_item, message = task_output()
     assert reasoning_item.type == "reasoning"
     assert message.content[0].text == "4"
@@ -28999,7 +28999,7 @@ def test_line_of_the_tasks_page_sets_a_citation(openai_mock):
         ("answer one question only", {"input": "How is the weather?"}, {}, "It is sunny."),
         ("answer for one model only", {}, {"model": "gpt-4o"}, "I am large."),
         (
-            "answer once the tool result is there",
+            "answer when it gets the tool result",
             {
                 "input": [
                     {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
@@ -29018,43 +29018,43 @@ def test_line_of_the_tasks_page_sets_a_rule(openai_mock, wish, matching, other, 
 
 
 def test_line_of_the_tasks_page_sets_the_usage(openai_mock):
-    run_task(TASKS["use so many tokens"], openai_mock)
+    run_task(TASKS["report a number of tokens"], openai_mock)
     usage = sdk().responses.create(**TASK_REQUEST).usage
     assert usage.input_tokens == 1000
     assert usage.output_tokens == 50
 
 
 def test_line_of_the_tasks_page_sets_fields(openai_mock):
-    run_task(TASKS["answer with fields of mine"], openai_mock)
+    run_task(TASKS["answer with my own fields"], openai_mock)
     response = sdk().responses.create(**TASK_REQUEST)
     assert response.output_text == "Hi"
     assert response.status == "incomplete"
 
 
 def test_line_of_the_tasks_page_sets_a_vector(openai_mock, client):
-    run_task(TASKS["give a vector"], openai_mock)
+    run_task(TASKS["return an embedding"], openai_mock)
     assert client.embeddings.create(model="m", input="x").data[0].embedding == [0.1, 0.2, 0.3]
 
 
 def test_line_of_the_tasks_page_sets_a_transcription(openai_mock, client):
-    run_task(TASKS["hear something"], openai_mock)
+    run_task(TASKS["transcribe audio"], openai_mock)
     assert client.audio.transcriptions.create(file=b"x", model="m").text == "Good morning."
 
 
 def test_line_of_the_tasks_page_sets_speech(openai_mock, client):
-    run_task(TASKS["speak"], openai_mock)
+    run_task(TASKS["generate speech"], openai_mock)
     assert client.audio.speech.create(model="m", voice="alloy", input="x").read() == b"RIFF"
 
 
 def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
-    run_task(TASKS["paint"], openai_mock)
+    run_task(TASKS["generate an image"], openai_mock)
     (image,) = client.images.generate(prompt="x").data
     assert base64.b64decode(image.b64_json) == b"\x89PNG"
 
 
 @requires("decisions.create")
 def test_line_of_the_tasks_page_sets_choices(openai_mock, client):
-    run_task(TASKS["choose"], openai_mock)
+    run_task(TASKS["decide"], openai_mock)
     question = {"type": "choice", "instructions": "x", "choices": [{"value": "done"}, {"value": "search"}]}
     choices = []
     for _ in range(2):
@@ -29070,7 +29070,7 @@ def test_line_of_the_tasks_page_sets_a_flag(openai_mock, client):
 
 @requires("realtime.connect")
 def test_line_of_the_tasks_page_sets_the_speech_of_a_voice_session(openai_mock, client):
-    run_task(TASKS["talk in a voice session"], openai_mock)
+    run_task(TASKS["speak in a realtime session"], openai_mock)
     with client.realtime.connect(model="gpt-realtime") as connection:
         connection.response.create()
         done = next(event for event in connection if event.type == "response.done")
@@ -29095,7 +29095,7 @@ def test_line_of_the_tasks_page_sets_a_turn_of_a_hosted_agent(openai_mock, clien
 
 @requires("responses.connect")
 def test_line_of_the_tasks_page_sets_the_text_over_a_websocket(openai_mock, client):
-    run_task(TASKS["talk over a WebSocket"], openai_mock)
+    run_task(TASKS["answer over a WebSocket"], openai_mock)
     with client.responses.connect() as connection:
         connection.response.create(**TASK_REQUEST)
         completed = next(event for event in connection if event.type == "response.completed")
@@ -29105,12 +29105,12 @@ def test_line_of_the_tasks_page_sets_the_text_over_a_websocket(openai_mock, clie
 @pytest.mark.parametrize(
     "wish, exception, message",
     [
-        ("fail for good", openai.InternalServerError, "The server had an error"),
-        ("find my prompt too long", openai.BadRequestError, "Too long."),
-        ("not know my key", openai.AuthenticationError, "Incorrect API key provided"),
-        ("have used up my quota", openai.RateLimitError, "You exceeded your current quota"),
+        ("fail every time", openai.InternalServerError, "The server had an error"),
+        ("reject my prompt as too long", openai.BadRequestError, "Too long."),
+        ("reject my API key", openai.AuthenticationError, "Incorrect API key provided"),
+        ("report an exceeded quota", openai.RateLimitError, "You exceeded your current quota"),
         ("time out", openai.APITimeoutError, "Request timed out"),
-        ("be out of reach", openai.APIConnectionError, "Connection error"),
+        ("be unreachable", openai.APIConnectionError, "Connection error"),
     ],
 )
 def test_line_of_the_tasks_page_sets_an_exception(openai_mock, client, wish, exception, message):
@@ -29121,19 +29121,19 @@ def test_line_of_the_tasks_page_sets_an_exception(openai_mock, client, wish, exc
 
 
 def test_line_of_the_tasks_page_flags_what_the_model_says(openai_mock, client):
-    run_task(TASKS["flag what the model says, for a request with `moderation`"], openai_mock)
+    run_task(TASKS["flag its own answer, for a request with `moderation`"], openai_mock)
     response = client.responses.create(**TASK_REQUEST, extra_body={"moderation": {"model": "omni-moderation-latest"}})
     assert response.moderation.output.flagged
 
 
 def test_line_of_the_tasks_page_is_too_late_for_a_client(openai_mock, client):
-    run_task(TASKS["answer too late for the timeout of my client"], openai_mock)
+    run_task(TASKS["answer after my client's timeout"], openai_mock)
     with pytest.raises(openai.APITimeoutError, match="Request timed out"):
         client.with_options(max_retries=0, timeout=0.01).responses.create(**TASK_REQUEST)
 
 
 def test_line_of_the_tasks_page_sets_the_code_of_an_error(openai_mock):
-    run_task(TASKS["find my prompt too long"], openai_mock)
+    run_task(TASKS["reject my prompt as too long"], openai_mock)
     with pytest.raises(openai.BadRequestError) as raised:
         task_text()
     assert raised.value.code == "context_length_exceeded"
@@ -29155,7 +29155,7 @@ def test_line_of_the_tasks_page_sets_the_size_of_the_pieces(openai_mock):
 
 
 def test_line_of_the_tasks_page_breaks_a_stream(openai_mock):
-    run_task(TASKS["break off in the middle of a stream"], openai_mock)
+    run_task(TASKS["drop the connection during a stream"], openai_mock)
     events_read = []
     with pytest.raises(BROKEN_CONNECTION_ERROR):
         events_read.extend(task_events())
@@ -29163,7 +29163,7 @@ def test_line_of_the_tasks_page_breaks_a_stream(openai_mock):
 
 
 def test_line_of_the_tasks_page_sends_an_error_in_a_stream(openai_mock):
-    run_task(TASKS["send an error in the middle of a stream"], openai_mock)
+    run_task(TASKS["send an error during a stream"], openai_mock)
     events_read = []
     with pytest.raises(openai.APIError, match=r"Overloaded\."):
         events_read.extend(task_events())
@@ -29176,7 +29176,7 @@ def test_line_of_the_tasks_page_ends_a_stream_too_early(openai_mock):
 
 
 def test_line_of_the_tasks_page_uploads_a_file(openai_mock, client):
-    run_task(TASKS["a file to be there"], openai_mock)
+    run_task(TASKS["a file in the storage"], openai_mock)
     (file,) = client.files.list().data
     assert file.filename == "notes.txt"
     assert file.purpose == "user_data"
@@ -29199,7 +29199,7 @@ def test_line_of_the_tasks_page_shows_what_a_file_search_found(openai_mock, clie
 
 
 def test_line_of_the_tasks_page_stores_an_object(openai_mock, client):
-    run_task(TASKS["an object that no call made"], openai_mock)
+    run_task(TASKS["an object that no call created"], openai_mock)
     assert client.models.retrieve("ft:mine").id == "ft:mine"
 
 
@@ -29237,7 +29237,7 @@ def test_line_of_the_tasks_page_fails_a_line_of_a_batch(openai_mock, client):
 
 def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
     openai_mock.responses.create.response = "set"
-    run_task(TASKS["to start over"], openai_mock)
+    run_task(TASKS["to reset everything"], openai_mock)
     assert openai_mock.requests == []
     assert client.vector_stores.list().data == []
     assert task_text() == openai_responses._DEFAULT_TEXT
@@ -29247,13 +29247,13 @@ def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
     "wish",
     [
         "that it was called once",
-        "that it was called once, with this",
-        "that it was not called",
-        "that this was sent",
+        "that it was called once, with these parameters",
+        "that it wasn't called",
+        "that these parameters were sent",
         "what was sent",
-        "which tools were offered",
+        "which tools were sent",
         "whether it was a retry",
-        "that no answer I set is left over",
+        "that all answers I set were used",
     ],
 )
 def test_line_of_the_tasks_page_asserts_what_was_sent(openai_mock, client, wish):
@@ -29285,9 +29285,9 @@ def test_line_of_the_tasks_page_prints_every_request(openai_mock):
     "wish, mark",
     [
         ("no request of this file to leave the process", pytest.mark.usefixtures("openai_mock")),
-        ("no answer that is made up", pytest.mark.openai_mock(only_scripted=True)),
-        ("wrong parameters to be refused", pytest.mark.openai_mock(strict=True)),
-        ("another address than OpenAI's", pytest.mark.openai_mock(base_url="http://localhost:8000/v1")),
+        ("only answers that I set", pytest.mark.openai_mock(only_scripted=True)),
+        ("wrong parameters to be rejected", pytest.mark.openai_mock(strict=True)),
+        ("another base URL", pytest.mark.openai_mock(base_url="http://localhost:8000/v1")),
     ],
 )
 def test_line_of_the_tasks_page_marks_a_file(openai_mock, wish, mark):
@@ -29295,25 +29295,25 @@ def test_line_of_the_tasks_page_marks_a_file(openai_mock, wish, mark):
     assert names["pytestmark"] == mark
 
 
-@pytest.mark.parametrize("wish", ["Azure", "a region, Bedrock or Vertex"])
+@pytest.mark.parametrize("wish", ["Azure", "a region, Bedrock, or Vertex"])
 def test_line_of_the_tasks_page_makes_a_client_of_another_host(openai_mock, wish):
     names = run_task(TASKS[wish], openai_mock)
     assert names["client"].responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
 
 
 def test_line_of_the_tasks_page_refuses_a_token_to_a_workload(openai_mock):
-    run_task(TASKS["no token for my workload"], openai_mock)
+    run_task(TASKS["no token for a workload identity"], openai_mock)
     assert httpx.post("https://auth.openai.com/oauth/token").status_code == 401
 
 
 def test_line_of_the_tasks_page_makes_an_http_client_with_a_transport(openai_mock):
-    names = run_task(TASKS["a client to hand over"], openai_mock)
+    names = run_task(TASKS["a client of my own"], openai_mock)
     client = new_client(base_url="https://any.test/v1", http_client=names["http_client"])
     assert client.responses.create(**TASK_REQUEST).output_text == openai_responses._DEFAULT_TEXT
 
 
 def test_line_of_the_tasks_page_answers_another_service(openai_mock):
-    run_task(TASKS["another service answered, too"], openai_mock)
+    run_task(TASKS["to mock another service, too"], openai_mock)
     assert httpx.get("https://weather.example/today").json() == {"sky": "blue"}
 
 
@@ -29326,7 +29326,7 @@ def test_line_of_the_tasks_page_lets_requests_to_a_server_through(openai_mock):
         def log_message(self, *args):
             pass
 
-    run_task(TASKS["requests to my own server let through"], openai_mock)
+    run_task(TASKS["requests to my own server to pass through"], openai_mock)
     with http.server.HTTPServer(("localhost", 0), Handler) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
