@@ -606,6 +606,10 @@ def thread_texts(client, thread):
 SDK_TYPES = pathlib.Path(openai.types.__file__).parent
 
 
+# from the table, because to look at the SDK's resources imports them all
+WEBSOCKET_RESOURCES = sorted(name.removesuffix(".connect") for name, row in ROWS.items() if row.method == "WS")
+
+
 def websocket_resources(resource, name=""):
     """Yield the dotted name of each resource of the SDK that connects over a WebSocket."""
     if hasattr(type(resource), "connect"):
@@ -626,6 +630,10 @@ MISSING_ROWS_SCRIPT = runpy.run_path(str(ROOT / "docs" / "development" / "missin
 pinned_release = pytest.mark.skipif(
     openai.__version__ not in ROW_COUNTS, reason="the literals are those of the pinned releases"
 )
+
+
+def test_table_has_the_websockets_of_the_sdk():
+    assert sorted(websocket_resources(sdk())) == WEBSOCKET_RESOURCES
 
 
 @pytest.mark.filterwarnings("default:openai .* has rows:UserWarning")  # a newer SDK is not a failure
@@ -9070,8 +9078,18 @@ EXTRA_ARGUMENTS = {
 }
 # Values of path parameters that no create endpoint returns.
 FIXED_PATH_PARAMS = {"fine_tuned_model_checkpoint": "ft:gpt-4o-mini:org::1:ckpt-step-1", "user_id": "user-1"}
-# Arguments that determine the id of the object, so that the same arguments don't create a second object.
-ID_PARAMS = {"file_id", "group_id", "path", "role_id", "user_id"}
+# Resources whose ids are arguments of `create`, so that the same arguments don't create a second object.
+RESOURCES_WITH_GIVEN_IDS = {
+    "admin.organization.groups.roles",
+    "admin.organization.groups.users",
+    "admin.organization.projects.groups",
+    "admin.organization.projects.groups.roles",
+    "admin.organization.projects.users",
+    "admin.organization.projects.users.roles",
+    "admin.organization.users.roles",
+    "beta.agents.environments.files",
+    "vector_stores.files",
+}
 # Values for update endpoints. A test changes the first of these fields that the endpoint accepts.
 UPDATE_VALUES = {
     "metadata": {"k": "v"},
@@ -9108,17 +9126,6 @@ def endpoint_of(resource, verb):
 def resources_with(*verbs):
     """Return the creatable resources that have an endpoint for each verb."""
     return [name for name in creatable_resources() if all(endpoint_of(name, verb) for verb in verbs)]
-
-
-def resources_with_generated_ids():
-    """Return the creatable resources whose ids don't depend on the arguments."""
-    found = []
-    for resource in creatable_resources():
-        create = f"{resource}.create"
-        arguments = {*required_params(create)[0], *EXTRA_ARGUMENTS.get(create, ())}
-        if not ID_PARAMS & arguments:
-            found.append(resource)
-    return found
 
 
 def path_params(name):
@@ -9318,7 +9325,7 @@ def scenario(openai_mock):
     return Scenario(openai_mock, sdk())
 
 
-@pytest.mark.parametrize("resource", resources_with_generated_ids())
+@pytest.mark.parametrize("resource", [name for name in resources_with() if name not in RESOURCES_WITH_GIVEN_IDS])
 async def test_created_objects_have_different_ids(scenario, resource):
     life_cycle = await LifeCycle.start(scenario, resource)
     assert await life_cycle.create_another() != life_cycle.id
@@ -9349,7 +9356,7 @@ async def test_created_object_can_be_deleted(scenario, resource):
 
 
 @pytest.mark.parametrize(
-    "resource", [name for name in resources_with("delete", "list") if name in resources_with_generated_ids()]
+    "resource", [name for name in resources_with("delete", "list") if name not in RESOURCES_WITH_GIVEN_IDS]
 )
 async def test_deleting_an_object_keeps_the_others(scenario, resource):
     life_cycle = await LifeCycle.start(scenario, resource)
@@ -16329,11 +16336,10 @@ async def test_sdk_collects_the_usage_of_a_moderated_stream(either_client):
     assert completion.usage.total_tokens > 0
 
 
-@pytest.mark.skipif(
-    not hasattr(openai.lib.streaming.chat._completions, "Moderation"), reason="this SDK doesn't collect moderation"
-)
 async def test_sdk_collects_the_moderation_of_a_stream(either_client):
     completion = await stream_moderated_chat(either_client)
+    if not hasattr(openai.lib.streaming.chat._completions, "Moderation"):
+        pytest.skip("this SDK doesn't collect moderation")
     assert completion.moderation.to_dict() == {"input": CHAT_SIDE_RESULTS, "output": CHAT_SIDE_RESULTS}
 
 
@@ -18214,7 +18220,7 @@ def sent_event_types(name):
     return client_event_types(typing.get_type_hints(connection.send)["event"])
 
 
-@pytest.mark.parametrize("name", sorted(websocket_resources(sdk())))
+@pytest.mark.parametrize("name", WEBSOCKET_RESOURCES)
 def test_every_event_that_a_connection_can_send_is_handled(name):
     session = openai_responses._SOCKET_SESSIONS[f"{name}.connect"]
     event_types = sent_event_types(name)
@@ -18240,7 +18246,7 @@ def test_every_union_of_client_events_is_handled_by_a_session(path):
     assert any(event_types <= types_of_session for types_of_session in handled_types)
 
 
-@given(st.sampled_from(sorted(websocket_resources(sdk()))), st.data())
+@given(st.sampled_from(WEBSOCKET_RESOURCES), st.data())
 def test_generated_client_events_never_raise_from_inside(name, data):
     client_events = openai_responses._SOCKET_SESSIONS[f"{name}.connect"].client_events
 
@@ -22688,7 +22694,7 @@ def test_transports_do_not_connect_to_a_listener(transport_form, http_lib, clien
         assert len(calls) == (transport_form is not plain_transport)
 
 
-@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+@pytest.mark.parametrize("resource", WEBSOCKET_RESOURCES)
 def test_sdk_websockets_do_not_connect_to_a_listener(openai_mock, resource, client_kind, listener):
     async def scene():
         client = new_client(client_kind, base_url=f"http://{listener}/v1")
@@ -22704,7 +22710,7 @@ def test_sdk_websockets_do_not_connect_to_a_listener(openai_mock, resource, clie
     assert record.headers["authorization"] == "***"
 
 
-@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+@pytest.mark.parametrize("resource", WEBSOCKET_RESOURCES)
 def test_websocket_to_a_base_url_without_tls_is_answered(resource, client_kind):
     async def scene():
         client = new_client(client_kind, base_url="http://localhost:9/v1")
@@ -23341,7 +23347,7 @@ asyncio.run(scene())
 # ---- WebSockets that are not answered --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("resource", sorted(websocket_resources(sdk())))
+@pytest.mark.parametrize("resource", WEBSOCKET_RESOURCES)
 def test_api_websockets_stay_in_the_process(openai_mock, monkeypatch, resource, client_kind):
     monkeypatch.setattr(socket.socket, "connect", None)  # calling it would raise a TypeError
 
