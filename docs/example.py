@@ -1,4 +1,4 @@
-"""Mocked calls, plain and streamed, and what came back. No key and no network are needed."""
+"""Make mocked calls and print their results. This script needs no API key and no network."""
 
 import json
 
@@ -16,7 +16,7 @@ weather_tool = {
 
 
 def chat() -> None:
-    """One definition answers the plain call and the streamed one."""
+    """Set one response for a plain call and a streamed call."""
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = "Hello! How can I help?"
 
@@ -29,7 +29,7 @@ def chat() -> None:
 
 
 def tool_loop() -> None:
-    """First the model calls a tool, then it answers."""
+    """Let the model call a tool, and then answer."""
     with OpenAIMock() as openai_mock:
         openai_mock.responses.create.response = [tool_call("get_weather", city="Tokyo"), "It is sunny in Tokyo."]
 
@@ -41,7 +41,7 @@ def tool_loop() -> None:
 
 
 def files_and_search() -> None:
-    """Nothing is set here: files are kept, and the search finds what was uploaded."""
+    """Upload files and search them. No response is set: the mock stores the files and searches their text."""
     with OpenAIMock():
         store = client.vector_stores.create(name="Animals")
         for name, text in (("pets.txt", b"Cats sleep most of the day."), ("farm.txt", b"Cows give milk.")):
@@ -51,7 +51,7 @@ def files_and_search() -> None:
 
 
 def error_and_retry() -> None:
-    """The first attempt is rate-limited; the SDK tries again, at once."""
+    """Reject the first attempt with a rate limit. The SDK retries without a pause."""
     with OpenAIMock() as openai_mock:
         openai_mock.chat.completions.create.response = [error(429), "Here I am."]
 
