@@ -7,8 +7,9 @@ number off by one, an entry missing. The suite runs against a copy of the projec
 test notices is printed as a diff: either a test is missing, or the code makes no difference. A person has to judge.
 `--at` repeats the fault at one place.
 
-One run with coverage comes first and tells which tests run each line. For a fault, some of the tests that run its line
-go first. If they pass, or if the line runs only during the import, the whole suite follows.
+One run with coverage comes first and tells which tests run each line. For a fault, some tests go first: of those that
+run its line (of all tests, if the line runs only during the import), the ones that share the most words with it. If they
+pass, the whole suite follows.
 
 Left out: the rows of the route table, which a test compares with the SDK; annotations, which other tools check; prose,
 because wording isn't behavior.
@@ -39,7 +40,7 @@ PYTEST = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
 ENDLESS_LOOP = ["-o", "faulthandler_timeout=60", "-o", "faulthandler_exit_on_timeout=true"]  # seconds for one test
 WHOLE_SUITE = ["-n", "2", "--dist", "worksteal"]
 TIMEOUT = 1800  # seconds; the run with coverage takes longest
-MOST_TESTS_FIRST = 25  # an engine's line runs in thousands of tests; a few of them are enough to notice most faults
+MOST_TESTS_FIRST = 40  # an engine's line runs in thousands of tests; a few of them are enough to notice most faults
 
 OPPOSITES = {
     ast.Eq: ast.NotEq,
@@ -213,10 +214,40 @@ def _test_names(contexts: list[str]) -> list[str]:
     return sorted(match[1] for match in found if match)
 
 
-def is_noticed(project: pathlib.Path, likely_tests: list[str]) -> bool:
-    """Run the likely tests of a copy of the project, then all. Return True if one fails, or if they don't end."""
-    first = [f"{TESTS}.py::{name}" for name in likely_tests[:MOST_TESTS_FIRST]]
-    if first and _run(project, [*PYTEST, *ENDLESS_LOOP, *first]) != 0:
+def words_of_tests(source: str) -> dict[str, set[str]]:
+    """Map the name of each test to the words in its source."""
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
+            lines = [node.lineno, *(decorator.lineno for decorator in node.decorator_list)]
+            found[node.name] = _words(source.splitlines()[min(lines) - 1 : node.end_lineno])
+    return found
+
+
+def _words(lines: list[str]) -> set[str]:
+    return set(re.findall(r"\w{3,}", "\n".join(lines)))
+
+
+def likely_tests(line: int, lines: list[str], candidates: list[str], words: dict[str, set[str]]) -> list[str]:
+    """Return the tests that are most likely to notice a fault: those that share the rarest words with its surroundings.
+
+    line, lines: the number of the faulty line, and the lines of the module.
+    candidates: the tests that run the line. If there are none, all tests are candidates.
+    words: the words of each test.
+    """
+    near = _words(lines[max(0, line - 4) : line + 3])
+    frequencies = collections.Counter(word for test_words in words.values() for word in test_words)
+
+    def score(name: str) -> float:
+        return sum(frequencies[word] ** -0.5 for word in near & words.get(name, set()))
+
+    return sorted(candidates or words, key=score, reverse=True)[:MOST_TESTS_FIRST]
+
+
+def is_noticed(project: pathlib.Path, first_tests: list[str]) -> bool:
+    """Run some tests of a copy of the project, then all. Return True if one fails, or if they don't end."""
+    first = [f"{TESTS}.py::{name}" for name in first_tests]
+    if _run(project, [*PYTEST, *ENDLESS_LOOP, *first]) != 0:
         return True
     return _run(project, [*PYTEST, *ENDLESS_LOOP, *WHOLE_SUITE]) != 0
 
@@ -271,12 +302,14 @@ def main() -> int:
         project = pathlib.Path(folder) / "project"
         shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".git", ".venv", "__pycache__"))
         tests = tests_by_line(project)
+        words = words_of_tests((ROOT / f"{TESTS}.py").read_text(encoding="utf-8"))
         for fault in chosen:
             faulty = apply(source, fault)
             (project / MODULE).write_text(faulty, encoding="utf-8")
             section = section_at(fault.node.lineno, banners)
             total[section] += 1
-            if is_noticed(project, tests.get(fault.node.lineno, [])):
+            line = fault.node.lineno
+            if is_noticed(project, likely_tests(line, source.splitlines(), tests.get(line, []), words)):
                 noticed[section] += 1
                 continue
             print(f"not noticed, {fault.node.lineno}:{fault.node.col_offset}, {section}")
