@@ -8,7 +8,7 @@ test notices is printed as a diff: either a test is missing, or the code makes n
 `--at` repeats the fault at one place.
 
 One run with coverage comes first and tells which tests run each line. For a fault, some tests go first: of those that
-run its line (of all tests, if the line runs only during the import), the ones that share the most words with it. If they
+run its line (of all tests, if the line runs only during the import), those that share the most words with it. If they
 pass, the whole suite follows.
 
 Left out: the rows of the route table, which a test compares with the SDK; annotations, which other tools check; prose,
