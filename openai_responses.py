@@ -4508,58 +4508,99 @@ _INCOMPLETE_REASONS = {
 # ---- the turn where nothing is set -----------------------------------------------------------------------------------
 
 
-def _default_turn(body: Mapping[str, Any]) -> Turn | None:
+_GetMessages = Callable[[], Sequence[_JSON]]  # returns the messages or items that the model sees, oldest first
+
+
+def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -> Turn | None:
     """Return a turn that a request demands: a call of the tool that it forces, or else JSON for the schema of its output.
 
+    get_messages: is called only if the turn depends on earlier tool calls.
     Return None if the request demands neither. Raise the 400 of an invalid schema, and `_GenerationError` if no value is
     found for a valid one.
     """
-    forced_tool = _forced_tool(body)
+    forced_tool = _forced_tool(body, get_messages)
     if forced_tool:
         name, schema = forced_tool
         is_custom = name in _custom_tools(body)
         arguments = "text" if is_custom else _generate(schema or {}, f"function '{name}'", body)
-        return _fit_turn_to_tools(tool_call(name, arguments), body)
+        return _mark_custom_calls(tool_call(name, arguments), body)
     schema = _output_schema(body)
     if schema is None:
         return None
     return Turn(json.dumps(_generate(schema, "response_format", body)))
 
 
-def _forced_tool(body: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None."""
-    choice = body.get("tool_choice")
+def _forced_tool(body: Mapping[str, Any], get_messages: _GetMessages, arguments: Any = None) -> tuple[str, Any] | None:
+    """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None.
+
+    If it forces any tool of several, that is the first one that was not called yet, so that a loop of tool calls gets on.
+    When all were called, it is the last one, which ends the loop of an agent whose output is the call of a tool.
+
+    arguments: the arguments of the call, if they are known. Tools that have a parameter for each of them are preferred.
+    """
     tools = dict(_offered_tools(body))
-    if not tools:
+    names = _forced_names(body.get("tool_choice"), tools)
+    if not names:
         return None
+    names = [name for name in names if _has_parameters(tools[name], arguments)] or names
+    name = names[-1]
+    if len(names) > 1:
+        called_names = _called_names(get_messages())
+        name = next((name for name in names if name not in called_names), name)
+    return name, tools[name]
+
+
+def _forced_names(choice: Any, tools: Mapping[str, Any]) -> list[str]:
+    """Return the names of those tools one of which `tool_choice` forces."""
     if choice == "required":
-        return next(iter(tools.items()))
+        return list(tools)
     if not isinstance(choice, dict):
-        return None
+        return []
     named_tool = _get_dict(choice, "function") or _get_dict(choice, "custom") or choice
-    name = named_tool.get("name")
+    names = [named_tool.get("name")]
     allowed = _get_dict(choice, "allowed_tools") or choice
     if allowed.get("mode") == "required":
-        allowed_names = [allowed_name for allowed_name, _ in _offered_tools(allowed)]
-        name = next(iter(allowed_names), None) or name
-    if name in tools:
-        return name, tools[name]
-    return None
+        names = [name for name, _ in _offered_tools(allowed)]
+    return [name for name in names if name in tools]
 
 
-def _fit_turn_to_tools(turn: Turn, body: Mapping[str, Any]) -> Turn:
+def _has_parameters(schema: Any, arguments: Any) -> bool:
+    """Return True if a schema has a property for each of the arguments."""
+    if not isinstance(arguments, dict):
+        return True
+    return isinstance(schema, dict) and arguments.keys() <= _get_dict(schema, "properties").keys()
+
+
+def _called_names(messages: Sequence[_JSON]) -> set[str]:
+    """Return the names of the tools that the model has called in messages of a chat, in items or in steps of a run."""
+    names = set()
+    for message in _only_dicts(messages):
+        calls = [message] if message.get("type") in ("function_call", "custom_tool_call") else []
+        for call in (*calls, *_only_dicts(message.get("tool_calls"))):
+            definition = _get_dict(call, "function") or _get_dict(call, "custom") or call
+            names.add(str(definition.get("name")))
+    return names
+
+
+def _fit_turn_to_tools(turn: Turn, call: _Call) -> Turn:
     """Return a turn adapted to the tools of a request.
 
     JSON becomes the arguments of the call that the request forces, if it forces one. Calls of custom tools are marked.
     """
-    custom_tools = _custom_tools(body)
     if turn.structured:
-        forced_tool = _forced_tool(body)
+        get_messages = functools.partial(_conversation_of, call)
+        forced_tool = _forced_tool(call.body, get_messages, json.loads(typing.cast(str, turn.text)))
         if forced_tool:
             name, _ = forced_tool
-            is_custom = name in custom_tools
+            is_custom = name in _custom_tools(call.body)
             forced_call = ToolCall(name, typing.cast(str, turn.text), broken=is_custom, custom=is_custom)
             return dataclasses.replace(turn, text=None, structured=False, tool_calls=(forced_call,))
+    return _mark_custom_calls(turn, call.body)
+
+
+def _mark_custom_calls(turn: Turn, body: Mapping[str, Any]) -> Turn:
+    """Return a turn with the calls of those tools marked that a request offers as custom tools."""
+    custom_tools = _custom_tools(body)
     tool_calls = [dataclasses.replace(call, custom=call.name in custom_tools) for call in turn.tool_calls]
     return dataclasses.replace(turn, tool_calls=tuple(tool_calls))
 
@@ -4794,6 +4835,7 @@ class _Generation:
 
     root: Any  # the schema that references point into
     max_repeats: int  # how often one reference may lead back to itself
+    limit: int = 1_000_000  # of `spent`
     has_formats: bool = False  # True if the check met a `format`
     asserts_formats: bool = False  # True if a value with the wrong format is invalid
     spent: int = 0
@@ -4807,12 +4849,9 @@ class _Generation:
         Raise `_GenerationError` at the limit.
         """
         self.spent += cost
-        if self.spent > _MAX_COST:
+        if self.spent > self.limit:
             raise _GenerationError("a schema that asks for too large a value, or for too many attempts")
         return cost
-
-
-_MAX_COST = 1_000_000
 
 
 def _generate_value(schema: Any) -> Any:
@@ -5037,6 +5076,15 @@ def _keyword_values(plain: list[_SchemaPart], *keywords: str) -> list[Any]:
     return [part.schema[keyword] for part in plain for keyword in keywords if keyword in part.schema]
 
 
+def _count_values(plain: list[_SchemaPart], keyword: str) -> list[Any]:
+    """Return the arguments that the parts have for a keyword that counts. JSON schema allows 2.0 for 2."""
+    counts = []
+    for count in _keyword_values(plain, keyword):
+        is_whole = isinstance(count, float) and count.is_integer()
+        counts.append(int(count) if is_whole else count)
+    return counts
+
+
 def _enumerated_values(plain: list[_SchemaPart], generation: _Generation) -> Iterator[Any]:
     """Yield the values of `const` and of `enum`."""
     for value in (*_keyword_values(plain, "const"), *itertools.chain(*_keyword_values(plain, "enum"))):
@@ -5076,7 +5124,7 @@ def _suggest_objects(plain: list[_SchemaPart], generation: _Generation) -> Itera
     required = dict.fromkeys(itertools.chain(*_keyword_values(plain, "required")))
     names = [name for name in properties if name in required]
     names += [name for name in required if name not in properties]
-    missing = max(_keyword_values(plain, "minProperties"), default=0) - len(names)
+    missing = max(_count_values(plain, "minProperties"), default=0) - len(names)
     if missing > 0:
         known_names = [name for name in properties if name not in required]
         new_names = map("key{}".format, itertools.count())
@@ -5099,23 +5147,57 @@ def _property_parts(plain: list[_SchemaPart], name: str, generation: _Generation
 
 
 def _suggest_lists(plain: list[_SchemaPart], generation: _Generation) -> Iterator[list[Any]]:
-    """Yield lists with an item for each schema of `prefixItems`, and more items if `minItems` demands them."""
+    """Yield lists with an item for each schema of `prefixItems`, and more items if `minItems` demands them.
+
+    If neither demands an item, yield a list of one item before the empty list.
+    """
     length = max(map(len, _keyword_values(plain, "prefixItems")), default=0)
-    fixed = min([length, *_keyword_values(plain, "maxItems")])
-    missing = max(max(_keyword_values(plain, "minItems"), default=0) - fixed, 0)
+    max_length = min(_count_values(plain, "maxItems"), default=math.inf)
+    fixed = min(length, max_length)
+    missing = max(max(_count_values(plain, "minItems"), default=0) - fixed, 0)
+    if not fixed and not missing and max_length >= 1:
+        item = _optional_item(plain, generation)
+        if item is not _NO_VALUE:
+            yield [item]
     items = [_valid_values(_item_parts(plain, index), generation) for index in range(fixed)]
-    item = _valid_values(_item_parts(plain, length), generation)
+    more_items = _valid_values(_item_parts(plain, length), generation)
     if any(_keyword_values(plain, "uniqueItems")):
-        distinct = _pick_distinct(itertools.chain(items, itertools.repeat(item, missing)))
+        distinct = _pick_distinct(itertools.chain(items, itertools.repeat(more_items, missing)))
         if distinct is not None:
             yield distinct
         return
     if missing:
-        items.append(item)
+        items.append(more_items)
     for values in _advance_together(items):
         if missing:
             generation.spend(missing * len(json.dumps(values[-1])))
         yield values[:fixed] + values[fixed:] * missing
+
+
+def _optional_item(plain: list[_SchemaPart], generation: _Generation) -> Any:
+    """Return an item for a list that may also be empty, or `_NO_VALUE` if no item is found at little cost.
+
+    A schema for which a value without the item can be generated must not fail because of the item.
+    """
+    budget = (min(generation.limit, _MAX_OPTIONAL_COST) - generation.spent) // 4  # the rest is for what follows
+    outer_limit = generation.limit
+    dead_end_count = len(generation.dead_ends)
+    contained = [_SchemaPart(part.schema["contains"], part.refs) for part in plain if "contains" in part.schema]
+    generation.limit = generation.spent + budget
+    try:
+        item = next(_valid_values(_item_parts(plain, 0) + contained, generation), _NO_VALUE)
+    except (_GenerationError, re.error, *_MALFORMED_INPUT_ERRORS) as error:
+        if _describe_limit(error) is None:
+            raise
+        item = _NO_VALUE
+    finally:
+        generation.limit = outer_limit
+    if item is _NO_VALUE:
+        del generation.dead_ends[dead_end_count:]  # they explain nothing, because the list may be empty
+    return item
+
+
+_MAX_OPTIONAL_COST = 100_000  # no optional items are generated from here on
 
 
 def _item_parts(plain: list[_SchemaPart], index: int) -> list[_SchemaPart]:
@@ -5201,8 +5283,8 @@ def _suggest_texts(plain: list[_SchemaPart], generation: _Generation) -> Iterato
     Without any, yield `text`, `text1` and so on, extended or cut to the allowed length. A format without an example
     counts as no format. The caller checks the length of examples.
     """
-    min_length = max(_keyword_values(plain, "minLength"), default=0)
-    max_length = min(_keyword_values(plain, "maxLength"), default=math.inf)
+    min_length = max(_count_values(plain, "minLength"), default=0)
+    max_length = min(_count_values(plain, "maxLength"), default=math.inf)
     examples = [_FORMAT_EXAMPLES[name] for name in _keyword_values(plain, "format") if name in _FORMAT_EXAMPLES]
     patterns = _keyword_values(plain, "pattern")
     yield from examples
@@ -5448,13 +5530,26 @@ _MAX_BACKTRACKING_LENGTH = 20  # characters; a text up to this length can be mat
 
 def _cache_match(pattern: str, text: str, generation: _Generation) -> None:
     """Store whether a text matches a pattern, however long it takes to find out."""
-    generation.matches[pattern, text] = re.search(pattern, text) is not None
+    generation.matches[pattern, text] = re.search(_to_python_pattern(pattern), text) is not None
 
 
 def _parse_pattern(pattern: str) -> Any:
     """Return a regular expression as Python's own parser represents it."""
     name = "re._parser" if sys.version_info >= (3, 11) else "sre_parse"
-    return importlib.import_module(name).parse(pattern)
+    return importlib.import_module(name).parse(_to_python_pattern(pattern))
+
+
+@functools.lru_cache
+def _to_python_pattern(pattern: str) -> str:
+    """Return a regular expression of JavaScript as Python writes it: only JavaScript has `[^]` for any character.
+
+    `[^]` begins a longer class in Python, so the pattern is changed only if Python does not compile it.
+    """
+    try:
+        re.compile(pattern)
+    except re.error:
+        return re.sub(r"(\\.)|\[\^\]", lambda match: match[1] or r"[\s\S]", pattern, flags=re.DOTALL)
+    return pattern
 
 
 def _looks_around(parsed: Any) -> bool:
@@ -5814,7 +5909,7 @@ def _default_answer(call: _Call) -> Any:
     """
     to_partial = _turn_converter(call.row)
     if to_partial:
-        turn = _default_turn(call.body)
+        turn = _default_turn(call.body, functools.partial(_conversation_of, call))
         if turn:
             return _merge(call.response_type, to_partial(turn), call.row.name)
     answer = call.behavior.default
@@ -9999,13 +10094,23 @@ def _resume_run(call: _Call, script: _Script) -> Any:
     outputs = {}
     for output in _only_dicts(call.body.get("tool_outputs")):
         outputs[output.get("tool_call_id")] = output.get("output")
-    for step in call.store._children("beta.threads.runs.steps", *call.id_path).values():
+    steps = call.store._children("beta.threads.runs.steps", *call.id_path).values()
+    for step in steps:
         if step.get("status") == "in_progress":
             _complete_tool_call_step(step, outputs)
     _discard_set_state(call.store, call.resource.name, call.key)
-    # `tool_choice` would make the default turn call the same tool again
-    _start_run(call.store, run, script.turn or _default_turn({**run, "tool_choice": None}))
+    _start_run(call.store, run, script.turn or _default_turn(_without_called_tools(run, steps)))
     return run
+
+
+def _without_called_tools(run: _JSON, steps: Iterable[_JSON]) -> _JSON:
+    """Return a run without the tools that it has called. It answers with text when none is left, so that it ends."""
+    called_names = _called_names([_get_dict(step, "step_details") for step in steps])
+    tools = []
+    for tool in _only_dicts(run.get("tools")):
+        if _get_dict(tool, "function").get("name") not in called_names:
+            tools.append(tool)
+    return {**run, "tools": tools}
 
 
 def _complete_tool_call_step(step: _JSON, outputs: Mapping[Any, Any]) -> None:
@@ -16022,7 +16127,7 @@ def _prepare_turn(row: _Row, turn: Turn) -> _Script:
         return unfitted_script
 
     def resolve(call: _Call) -> _Script:
-        fitted_turn = _fit_turn_to_tools(turn, call.body)
+        fitted_turn = _fit_turn_to_tools(turn, call)
         return unfitted_script if fitted_turn == turn else _turn_script(row, fitted_turn)
 
     return _Script(resolve=resolve)
@@ -16051,7 +16156,7 @@ def _prepare_reply(row: _Row, reply: Reply) -> _Script:
     def resolve(call: _Call) -> _Script:
         fitted_output = []
         for part in output:
-            fitted_output.append(_fit_turn_to_tools(part, call.body) if isinstance(part, Turn) else part)
+            fitted_output.append(_fit_turn_to_tools(part, call) if isinstance(part, Turn) else part)
         return unfitted_script if fitted_output == output else _reply_script(row, fitted_output, fields, reply.headers)
 
     return _Script(resolve=resolve)

@@ -8549,7 +8549,7 @@ def doubling(key, depth):
         ({"allOf": [{"const": 0}, {"const": False}]}, "a schema with 'allOf'"),
         ({"oneOf": [{"minLength": 1}, {"maxLength": 9}]}, "a schema with 'oneOf'"),
         ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "a schema with 'oneOf'"),
-        ({"type": "array", "contains": {"type": "null"}}, "a schema with 'contains'"),
+        ({"type": "array", "contains": {"type": "null"}, "minContains": 2}, "a schema with 'contains'"),
         ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "a schema with 'allOf'"),
         ({"minLength": 21, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
         (
@@ -8639,7 +8639,29 @@ def test_generation_gives_up_within_its_budget(monkeypatch, schema, limit):
         ({"type": "string"}, "text"),
         ({"type": "string", "minLength": 6}, "textxx"),
         ({"type": "string", "maxLength": 2}, "xt"),
-        ({"type": "array"}, []),
+        ({"type": "array"}, ["text"]),
+        ({"type": "array", "items": {"type": "integer", "minimum": 3}}, [3]),
+        ({"type": "array", "items": COLOR, "$defs": DEFS}, ["red"]),
+        ({"type": "array", "items": COLOR, "uniqueItems": True, "$defs": DEFS}, ["red"]),
+        ({"type": "array", "items": {"type": "array", "items": {"type": "boolean"}}}, [[False]]),
+        ({"type": "array", "items": {"type": "null"}, "maxItems": 1}, [None]),
+        ({"type": "array", "items": {"type": "null"}, "maxItems": 0}, []),
+        ({"type": "array", "items": {"type": "null"}, "maxItems": 0.0}, []),
+        ({"type": "array", "items": {"type": "null"}, "prefixItems": [{"type": "integer"}]}, [0]),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 2}, [None, None]),
+        ({"type": "array", "items": {"type": "null"}, "minItems": 2.0}, [None, None]),
+        ({"type": "array", "items": False}, []),
+        ({"type": "array", "items": {"pattern": r"^(a+)+\B$"}}, []),  # no text is found for this pattern
+        ({"type": "array", "items": {"type": "string", "minLength": 999_999}}, []),  # an item would be too large
+        ({"type": "array", "enum": [[], [1]]}, []),
+        ({"type": "array", "not": {"minItems": 1}}, []),
+        ({"type": "array", "contains": {"type": "null"}}, [None]),
+        ({"type": "array", "items": {"enum": ["a", "b"]}, "contains": {"const": "b"}}, ["b"]),
+        ({"type": "array", "contains": {"type": "null"}, "minContains": 0, "maxContains": 0}, []),
+        ({"type": "array", "items": {"$ref": "#"}}, [[]]),
+        ({"$ref": "#/$defs/list", "$defs": {"list": {"type": "array", "items": {"$ref": "#/$defs/list"}}}}, []),
+        ({"type": "string", "minLength": 6.0, "maxLength": 7.0}, "textxx"),
+        ({"type": "object", "minProperties": 1.0}, {"key0": {}}),
         ({"properties": {"a": {"type": "null"}}}, {}),
         ({"type": "number", "minimum": 0.3, "maximum": 0.4}, 0.3),
         ({"type": "number", "exclusiveMinimum": 0.3, "maximum": 0.4}, 0.4),
@@ -8725,11 +8747,32 @@ def test_text_with_a_format_is_the_example_of_the_format(name, value):
         ("^b{2,3}?$", "bb"),
         ("^x*$", "x"),
         (r"^(?=b)b\b$", "b"),
+        ("^[^]]$", "a"),
     ],
 )
 def test_text_with_a_pattern_is_its_simplest_match(pattern, value):
     assert generated_value({"type": "string", "pattern": pattern}) == value
     assert re.search(pattern, value)
+
+
+@pytest.mark.parametrize("pattern, value", [("^[^]$", " "), (r"^\[[^]{2}x$", "[  x"), (r"^\[[^]+$", "[ ")])
+def test_pattern_may_have_the_class_of_any_character_of_javascript(pattern, value):
+    assert generated_value({"type": "string", "pattern": pattern}) == value
+
+
+def test_item_of_a_list_that_is_required_nowhere_is_generated_within_a_budget(monkeypatch):
+    names = [f"type{number}" for number in range(12)]
+    lists = {name: {"type": "array", "items": {"$ref": f"#/$defs/{name}"}} for name in names}
+    definitions = {name: object_schema(lists) for name in names}  # each path through them is different
+    costs = []
+    spend = openai_responses._Generation.spend
+    monkeypatch.setattr(
+        openai_responses._Generation, "spend", lambda generation, cost: costs.append(cost) or spend(generation, cost)
+    )
+    value = generated_value({"$ref": "#/$defs/type0", "$defs": definitions})
+    assert value["type0"] == []
+    assert len(value["type1"]) == 1
+    assert sum(costs) < 200_000
 
 
 @pytest.mark.parametrize(
@@ -8880,6 +8923,98 @@ def test_forced_tool_is_called_in_chat(client, choice, names):
     message = client.chat.completions.create(**CHAT_REQUEST, tools=tools, tool_choice=choice).choices[0].message
     assert [call.function.name for call in message.tool_calls or ()] == names
     assert (message.content is None) == bool(names)
+
+
+def tool_named(name, kind="function", properties=()):
+    """Return a tool of the responses API with integers as its parameters."""
+    if kind == "custom":
+        return {"type": "custom", "name": name}
+    parameters = object_schema({key: {"type": "integer"} for key in properties})
+    return {"type": "function", "name": name, "strict": True, "parameters": parameters}
+
+
+def chat_tool(tool):
+    """Convert a tool of the responses API to one of chat completions."""
+    return {"type": tool["type"], tool["type"]: {key: value for key, value in tool.items() if key != "type"}}
+
+
+def next_call_in_chat(client, messages, **params):
+    """Send messages, add the answer and the output of its tool calls to them, and return the name of the call."""
+    message = client.chat.completions.create(model="gpt-5.5", messages=messages, **params).choices[0].message
+    messages.append(message.to_dict())
+    for call in message.tool_calls or ():
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": "ok"})
+    return getattr(message.tool_calls[0], message.tool_calls[0].type).name
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_required_tools_are_called_one_after_the_other_in_chat(client, kind):
+    tools = [chat_tool(tool_named(name, kind)) for name in ("search", "read", "finish")]
+    messages = [*USER_MESSAGES]
+    names = [next_call_in_chat(client, messages, tools=tools, tool_choice="required") for _ in range(5)]
+    assert names == ["search", "read", "finish", "finish", "finish"]
+
+
+def test_required_call_differs_from_a_call_that_was_set(create, client):
+    create.response = [tool_call("read"), ..., ...]
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read", "finish")]
+    messages = [*USER_MESSAGES]
+    names = [next_call_in_chat(client, messages, tools=tools, tool_choice="required") for _ in range(3)]
+    assert names == ["read", "search", "finish"]
+
+
+def test_allowed_tools_are_called_one_after_the_other(client):
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read", "finish")]
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": tools[1:]}}
+    messages = [*USER_MESSAGES]
+    names = [next_call_in_chat(client, messages, tools=tools, tool_choice=choice) for _ in range(3)]
+    assert names == ["read", "finish", "finish"]
+
+
+def test_named_tool_is_called_again_after_its_output(client):
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read")]
+    choice = {"type": "function", "function": {"name": "search"}}
+    messages = [*USER_MESSAGES]
+    names = [next_call_in_chat(client, messages, tools=tools, tool_choice=choice) for _ in range(2)]
+    assert names == ["search", "search"]
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+@pytest.mark.parametrize("is_stored", [True, False], ids=["previous response", "whole input"])
+def test_required_tools_are_called_one_after_the_other_in_responses(client, kind, is_stored):
+    tools = [tool_named(name, kind) for name in ("search", "read")]
+    names = []
+    items = [{"role": "user", "content": "Hi"}]
+    previous_id = None
+    for _ in range(3):
+        response = client.responses.create(
+            model="gpt-5.5", input=items, tools=tools, tool_choice="required", previous_response_id=previous_id
+        )
+        (call,) = response.output
+        names.append(call.name)
+        output = {"type": f"{call.type}_output", "call_id": call.call_id, "output": "ok"}
+        if is_stored:
+            previous_id = response.id
+            items = [output]
+        else:
+            items += [call.to_dict(), output]
+    assert names == ["search", "read", "read"]
+
+
+def test_automatic_tool_choice_answers_with_text_after_a_tool_call(create, client):
+    create.response = [tool_call("search"), ...]
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read")]
+    messages = [*USER_MESSAGES]
+    assert next_call_in_chat(client, messages, tools=tools) == "search"
+    completion = client.chat.completions.create(model="gpt-5.5", messages=messages, tools=tools)
+    assert completion.choices[0].message.content == "This is a mock response."
+
+
+@pytest.mark.parametrize("values, name", [({"a": 1, "b": 2}, "finish"), ({"a": 1}, "search"), ({"c": 1}, "search")])
+def test_json_value_becomes_the_arguments_of_the_required_tool_that_has_them(create, client, values, name):
+    create.response = as_json(values)
+    tools = [chat_tool(tool_named("search", properties="a")), chat_tool(tool_named("finish", properties="ab"))]
+    assert next_call_in_chat(client, [*USER_MESSAGES], tools=tools, tool_choice="required") == name
 
 
 def test_tool_choice_without_tools_is_ignored(client):
@@ -12871,6 +13006,32 @@ def test_run_uses_the_tools_of_its_assistant(client, runs, thread):
     outputs = [{"tool_call_id": call.id, "output": "sunny"}]
     completed = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
     assert completed.status == "completed"  # `tool_choice` does not require a second call
+
+
+def test_run_calls_each_of_its_required_tools_once(client, runs, thread):
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read")]
+    run = runs.create_and_poll(
+        thread_id=thread, assistant_id=add_assistant(client, tools=tools), tool_choice="required"
+    )
+    names = []
+    while run.status == "requires_action":
+        (call,) = run.required_action.submit_tool_outputs.tool_calls
+        names.append(call.function.name)
+        outputs = [{"tool_call_id": call.id, "output": "ok"}]
+        run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert names == ["search", "read"]
+    assert run.status == "completed"
+
+
+def test_run_does_not_call_the_tool_that_it_names_again(client, runs, thread):
+    tools = [chat_tool(tool_named(name)) for name in ("search", "read")]
+    choice = {"type": "function", "function": {"name": "read"}}
+    run = runs.create_and_poll(thread_id=thread, assistant_id=add_assistant(client, tools=tools), tool_choice=choice)
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    assert call.function.name == "read"
+    outputs = [{"tool_call_id": call.id, "output": "ok"}]
+    run = runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+    assert run.status == "completed"
 
 
 def test_run_can_be_set_to_require_action(openai_mock, runs, thread, assistant):
@@ -30364,6 +30525,28 @@ async def test_pydantic_ai_returns_the_set_structured_output(town_agent, endpoin
 async def test_pydantic_ai_returns_default_structured_output(town_agent, endpoint, streaming):
     output, _ = await pydantic_output(town_agent, "Tell me of a town", streaming)
     assert isinstance(output, Town)
+    assert len(endpoint.requests) == 1
+
+
+async def test_pydantic_ai_agent_with_a_tool_and_an_output_type_ends(
+    make_pydantic_agent, get_weather, cities, endpoint, streaming
+):
+    agent = make_pydantic_agent(output_type=Town)
+    agent.tool_plain(get_weather)
+    output, _ = await pydantic_output(agent, "Tell me of a town", streaming)
+    assert cities == ["text"]
+    assert output == Town(name="text", population=0, tags=["text"])
+    assert len(endpoint.requests) == 2
+
+
+async def test_pydantic_ai_agent_with_a_tool_takes_the_set_structured_output(
+    make_pydantic_agent, get_weather, endpoint
+):
+    endpoint.response = KYOTO
+    agent = make_pydantic_agent(output_type=Town)
+    agent.tool_plain(get_weather)
+    output, _ = await pydantic_output(agent, "Kyoto?")
+    assert output == KYOTO
     assert len(endpoint.requests) == 1
 
 
