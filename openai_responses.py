@@ -4846,11 +4846,11 @@ class _Generation:
     def spend(self, cost: int) -> int:
         """Add to the cost of the generation, and return the cost. A character costs 1.
 
-        Raise `_GenerationError` at the limit.
+        Raise `_GenerationError` for a cost that would exceed the limit.
         """
-        self.spent += cost
-        if self.spent > self.limit:
+        if self.spent + cost > self.limit:
             raise _GenerationError("a schema that asks for too large a value, or for too many attempts")
+        self.spent += cost
         return cost
 
 
@@ -15576,9 +15576,17 @@ async def _wait_for_first_byte(call: _Call, response: httpx.Response, wait: _Wai
     stream = response.stream
     if not isinstance(stream, _PacedStream) or call.wants_stream:
         return
+    if stream.pace.first_delay > _read_timeout(call.request):
+        await _wait_within_read_timeout(call, stream.pace.first_delay, wait)
+
+
+async def _wait_within_read_timeout(call: _Call, delay: float, wait: _Wait) -> None:
+    """Wait for a delay in seconds, or raise the client's read timeout when the client has waited for so long."""
+    if not delay:
+        return
     read_timeout = _read_timeout(call.request)
-    if stream.pace.first_delay > read_timeout:
-        await wait(_sleep(read_timeout))
+    await wait(_sleep(min(delay, read_timeout)))
+    if delay > read_timeout:
         _raise_read_timeout(call.request)
 
 
@@ -15963,10 +15971,16 @@ async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script 
     Raises `TypeError` or `ValueError` for a value that the endpoint cannot answer with, and what `resolve` raises.
     """
     while script.resolve:
-        value = script.resolve(call)
+        try:
+            value = script.resolve(call)
+        except _SetFault:
+            await _wait_within_read_timeout(call, script.pace.first_delay, wait)
+            raise
         if inspect.isawaitable(value):
             value = await wait(value)
         if isinstance(value, _LazyResponse):
+            if script.pace != _NO_DELAY:
+                value.stream = _PacedStream(value.stream, script.pace, call.request)
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
@@ -19007,7 +19021,12 @@ def _rule_json(rule: Rule) -> _JSON:
     if rule._tool_result is not None:
         when["tool_result"] = rule._tool_result
     when.update(rule._subset)
-    return {"when": when, "response": _response_json(rule), "call_count": rule.call_count}
+    return {
+        "when": when,
+        "response": _response_json(rule),
+        "optional": rule.optional,
+        "call_count": rule.call_count,
+    }
 
 
 def _response_json(scripted: Scripted) -> Any:
@@ -19052,9 +19071,8 @@ def _decode_value(value: Any) -> Any:
         return value
     builder = _VALUE_BUILDERS.get(key[1:])
     if builder is None:
-        hint = _did_you_mean(key[1:], _VALUE_BUILDERS)
-        available = ", ".join(f"${name}" for name in _VALUE_BUILDERS)
-        raise ValueError(f"unknown form {key!r}.{hint} Available: {available}")
+        forms = [f"${name}" for name in _VALUE_BUILDERS]
+        raise ValueError(f"unknown form {key!r}.{_did_you_mean(key, forms)} Available: {', '.join(forms)}")
     if isinstance(arguments, dict):
         return builder(**{name: _decode_value(item) for name, item in arguments.items()})
     return builder(_decode_value(arguments))
@@ -19107,7 +19125,9 @@ def _server_health(request: _ControlRequest) -> _JSON:
 
 def _set_rule(request: _ControlRequest) -> Any:
     """Set the response of the rule that a request describes, and return its JSON form."""
-    return _set_response(_find_or_add_rule(request), request.body.get("response"))
+    rule = _find_or_add_rule(request)
+    rule.optional = request.body.get("optional", False)
+    return _set_response(rule, request.body.get("response"))
 
 
 # The routes below `/_mock`: method, path, and the function that handles the request and returns the answer as JSON.
@@ -20361,6 +20381,28 @@ class Rule(Scripted):
         self._condition = condition
         self._tool_result = tool_result
         self._subset = subset
+        self._optional = False
+
+    @property
+    def optional(self) -> bool:
+        """True if `assert_all_used()` ignores the rule, so that a test need not hit it. False by default.
+
+            rule = create.when("weather")
+            rule.response = "It is sunny."
+            rule.optional = True
+            openai_mock.assert_all_used()
+
+        Raises `TypeError` for a value other than True and False.
+        """
+        return self._optional
+
+    @optional.setter
+    def optional(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"{self!r}.optional cannot be {value!r}; set True or False")
+        self._optional = value
+        for key_copy in self._per_key_copies():
+            key_copy.optional = value
 
     @property
     def requests(self) -> list[Record]:
@@ -20417,16 +20459,8 @@ class Namespace(_NoNewAttributes):
         return _resolve_name(self._mock, f"{self._path}.{name}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and name in _names_below(self._path):
-            raise AttributeError(f"set its response: openai_mock.{self._path}.{name}.response = {_short_repr(value)}")
-        if name == "response":
-            endpoints = _endpoint_names(f"{self._path}.")
-            create = f"{self._path}.create"
-            example = create if create in endpoints else endpoints[0]
-            raise AttributeError(
-                f"openai_mock.{self._path} is a group of endpoints; set the response of one of them: "
-                f"openai_mock.{example}.response = {_short_repr(value)}"
-            )
+        if not name.startswith("_"):
+            _reject_assignment(self._path if name == "response" else f"{self._path}.{name}", value)
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
@@ -20434,6 +20468,20 @@ class Namespace(_NoNewAttributes):
 
     def __repr__(self) -> str:
         return f"<Namespace {self._path}: {', '.join(_names_below(self._path))}>"
+
+
+def _reject_assignment(name: str, value: Any) -> None:
+    """Raise `AttributeError` if a dotted name is that of an endpoint or a group of them, whose response is to be set."""
+    if _sdk_has_method(name):
+        raise AttributeError(f"set its response: openai_mock.{name}.response = {_short_repr(value)}")
+    if _is_namespace(name):
+        endpoints = _endpoint_names(f"{name}.")
+        create = f"{name}.create"
+        example = create if create in endpoints else endpoints[0]
+        raise AttributeError(
+            f"openai_mock.{name} is a group of endpoints; set the response of one of them: "
+            f"openai_mock.{example}.response = {_short_repr(value)}"
+        )
 
 
 def _resolve_name(mock: OpenAIMock, name: str) -> Any:
@@ -20740,9 +20788,9 @@ def mock(
     *,
     base_url: str | None = None,
     state: StateStore | Mapping[str, Any] | None = None,
-    strict: bool = False,
-    only_scripted: bool = False,
-    assert_all_used: bool = False,
+    strict: bool | None = None,
+    only_scripted: bool | None = None,
+    assert_all_used: bool | None = None,
 ) -> Any:
     """Return a decorator for tests, which is also a context manager, that activates an `OpenAIMock`.
 
@@ -20758,21 +20806,17 @@ def mock(
     method. A test that has a parameter `openai_mock` gets the mock. `async with` works too.
 
     func: the function or class, if it is used without parentheses.
-    base_url, state, strict, only_scripted, assert_all_used: settings of the `OpenAIMock`. A `state` that is a dict is
-        copied for each decorated test.
+    base_url, state, strict, only_scripted, assert_all_used: settings of the `OpenAIMock`. They override those of the mark
+        `openai_mock`; None leaves a setting to the mark. A `state` that is a dict is copied for each decorated test.
     """
-    settings: dict[str, Any] = {}
-    if base_url is not None:
-        settings["base_url"] = base_url
-    if state is not None:
-        settings["state"] = state
-    if strict:
-        settings["strict"] = True
-    if only_scripted:
-        settings["only_scripted"] = True
-    if assert_all_used:
-        settings["assert_all_used"] = True
-    decorator = _MockDecorator(settings)
+    settings = {
+        "base_url": base_url,
+        "state": state,
+        "strict": strict,
+        "only_scripted": only_scripted,
+        "assert_all_used": assert_all_used,
+    }
+    decorator = _MockDecorator({name: value for name, value in settings.items() if value is not None})
     return decorator if func is None else decorator(func)
 
 
@@ -21164,6 +21208,8 @@ class OpenAIMock(_NoNewAttributes):
                     scripted_copy = scripted._same_on(key_mock)
                     scripted_copy.response = scripted.response
                     scripted_copy._json_form = scripted._json_form
+                    if isinstance(scripted, Rule):
+                        scripted_copy.optional = scripted.optional
         return key_mock
 
     def __enter__(self) -> OpenAIMock:
@@ -21190,6 +21236,8 @@ class OpenAIMock(_NoNewAttributes):
     def assert_all_used(self) -> None:
         """Assert that each response of every list was used, and that every rule answered a request.
 
+        Rules with `optional = True` are ignored.
+
             openai_mock.responses.create.response = ["one"]
             client.responses.create(model="gpt-5.5", input="Hello")
             openai_mock.assert_all_used()
@@ -21198,8 +21246,9 @@ class OpenAIMock(_NoNewAttributes):
         """
         unused = []
         for endpoint in self._endpoints.values():
-            unused += [f"{rule!r} was never hit" for rule in endpoint._rules if not rule._total_hits()]
-            for scripted in (endpoint, *endpoint._rules):
+            rules = [rule for rule in endpoint._rules if not rule.optional]
+            unused += [f"{rule!r} was never hit" for rule in rules if not rule._total_hits()]
+            for scripted in (endpoint, *rules):
                 steps = scripted._unused_steps()
                 if steps:
                     unused.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")

@@ -22204,6 +22204,39 @@ def test_first_delay_slows_unstreamed_calls(create):
     assert create.requests[-1].response.status_code == 200
 
 
+@pytest.mark.parametrize(
+    "response, raised",
+    [
+        (error(400), openai.BadRequestError),
+        (httpx.Response(400, json={}), openai.BadRequestError),
+        (httpx.Response(400, stream=httpx.ByteStream(b"{}")), openai.BadRequestError),
+        (timeout(), openai.APITimeoutError),
+        (httpx.ConnectError("down"), openai.APIConnectionError),
+        (lambda request: error(400), openai.BadRequestError),
+    ],
+    ids=["error", "response", "response with a stream", "timeout", "network fault", "callable"],
+)
+def test_first_delay_slows_errors(create, client_kind, response, raised):
+    create.response = streamed(response, first_delay=0.02)
+    started = time.perf_counter()
+    with pytest.raises(raised):
+        run_coroutine(client_kind, complete_with(sdk(client_kind).with_options(max_retries=0)))
+    assert time.perf_counter() - started >= 0.02
+
+
+@pytest.mark.parametrize("response", [error(400), httpx.ConnectError("down")], ids=["error", "network fault"])
+def test_read_timeout_applies_to_a_delayed_error(create, client_kind, response):
+    create.response = streamed(response, first_delay=5)
+    with assert_prompt(), pytest.raises(openai.APITimeoutError):
+        run_coroutine(client_kind, complete_with(hasty(sdk(client_kind))))
+
+
+def test_delayed_error_breaks_off_after_a_number_of_pieces(create):
+    create.response = streamed(error(400), fail_after=0)
+    with pytest.raises(openai.APIConnectionError):
+        sdk().with_options(max_retries=0).chat.completions.create(**CHAT_REQUEST)
+
+
 # ---- errors ----------------------------------------------------------------------------------------------------------
 
 
@@ -25280,7 +25313,7 @@ async def test_control_plane_sets_a_rule_that_answers_and_counts_calls():
     when = {"what": {"$pattern": "(?i)WEATHER"}, "model": "m"}
     assert await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"}) == (200, "sunny")
     assert await server_chat_text(app, "The weather?") == "sunny"
-    rule = {"when": when, "response": "sunny", "call_count": 1}
+    rule = {"when": when, "response": "sunny", "optional": False, "call_count": 1}
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
 
 
@@ -25290,7 +25323,7 @@ async def test_control_plane_replaces_the_response_of_a_rule_with_equal_conditio
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"})
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "rainy"})
     assert await server_chat_text(app, "The weather?") == "rainy"
-    rule = {"when": when, "response": "rainy", "call_count": 1}
+    rule = {"when": when, "response": "rainy", "optional": False, "call_count": 1}
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [rule])
 
 
@@ -25298,8 +25331,8 @@ async def test_control_plane_lists_the_rules_that_a_key_inherits():
     app = OpenAIMock()
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": {"$refusal": "No."}})
-    first = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
-    second = {"when": {"tool_result": True}, "response": {"$refusal": "No."}, "call_count": 0}
+    first = {"when": {"what": "weather"}, "response": "sunny", "optional": False, "call_count": 0}
+    second = {"when": {"tool_result": True}, "response": {"$refusal": "No."}, "optional": False, "call_count": 0}
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [first, second])
     assert await control_request(app, "GET", CHAT_RULES_PATH, key="another") == (200, [first, second])
 
@@ -25320,12 +25353,27 @@ async def test_control_plane_reports_success_if_all_rules_are_used():
     assert await control_request(app, "POST", "assert_all_used") == (200, None)
 
 
+async def test_control_plane_sets_a_rule_that_need_not_be_used():
+    app = OpenAIMock()
+    rule = {"when": {"what": "weather"}, "response": "sunny", "optional": True}
+    await control_request(app, "PUT", CHAT_RULES_PATH, rule)
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [{**rule, "call_count": 0}])
+    assert await control_request(app, "GET", CHAT_RULES_PATH, key="another") == (200, [{**rule, "call_count": 0}])
+    assert await control_request(app, "POST", "assert_all_used") == (200, None)
+
+
+async def test_control_plane_rejects_an_unknown_form_with_the_closest_one():
+    status, answer = await control_request(OpenAIMock(), "PUT", CHAT_RESPONSE_PATH, {"$tool_cal": {"name": "f"}})
+    assert status == 400
+    assert "unknown form '$tool_cal'. Closest: '$tool_call'. Available: $tool_call, " in answer["error"]["message"]
+
+
 async def test_control_plane_deletes_one_rule():
     app = OpenAIMock()
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"tool_result": True}, "response": "done"})
     assert await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"tool_result": True}}) == (200, None)
-    remaining = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    remaining = {"when": {"what": "weather"}, "response": "sunny", "optional": False, "call_count": 0}
     assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [remaining])
 
 
@@ -25448,7 +25496,7 @@ async def test_control_plane_health_has_version_and_number_of_keys():
         ("PUT", "responses/chat.completions.crate", "Hi", 404, "Closest: 'create'"),
         ("PUT", "responses/reset", "Hi", 404, "no 'reset'"),
         ("PUT", CHAT_RESPONSE_PATH, {"choises": []}, 400, "choises"),
-        ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: 'error'"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: '$error'"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": 200}, 400, "between 400 and 599, got 200"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": {"code": "x"}}, 400, "status"),
         ("PUT", CHAT_RESPONSE_PATH, None, 400, "cannot be None"),
@@ -26275,6 +26323,35 @@ def test_assert_all_used_passes_after_the_last_step_and_rule(openai_mock, create
     openai_mock.assert_all_used()
 
 
+def test_assert_all_used_ignores_optional_rules(openai_mock, create):
+    rule = create.when("weather")
+    rule.response = ["sunny", "rainy"]
+    rule.optional = True
+    openai_mock.assert_all_used()
+    assert complete("weather") == "sunny"
+    openai_mock.assert_all_used()  # its second step is ignored, too
+    rule.optional = False
+    with pytest.raises(AssertionError, match="1 step left of 2"):
+        openai_mock.assert_all_used()
+
+
+async def test_optional_rule_is_optional_for_each_key():
+    app = OpenAIMock()
+    rule = app.chat.completions.create.when("weather")
+    rule.response = "sunny"
+    key_mock = app.for_key("sk-a")
+    with pytest.raises(AssertionError, match="never hit"):
+        key_mock.assert_all_used()
+    rule.optional = True
+    key_mock.assert_all_used()
+    app.for_key("sk-b").assert_all_used()
+
+
+def test_optional_of_a_rule_must_be_a_boolean(create):
+    with pytest.raises(TypeError, match=re.escape("when('a').optional cannot be 'yes'; set True or False")):
+        create.when("a").optional = "yes"
+
+
 def test_assert_all_used_setting_checks_at_the_end_of_a_with_block():
     with (
         pytest.raises(AssertionError, match=r"responses\.create.* has 1 step left of 1"),
@@ -26604,6 +26681,14 @@ def test_response_of_a_group_of_endpoints_raises_with_an_endpoint(openai_mock, p
 def test_assignment_to_a_namespace_of_the_mock_raises(openai_mock):
     with pytest.raises(AttributeError, match="has no attribute 'files'"):
         openai_mock.files = 1
+
+
+def test_assignment_to_a_group_of_endpoints_raises_with_an_endpoint(openai_mock):
+    expected = "openai_mock.beta.threads.runs is a group of endpoints; set the response of one of them: "
+    with pytest.raises(
+        AttributeError, match=re.escape(f"{expected}openai_mock.beta.threads.runs.create.response = 'x'")
+    ):
+        openai_mock.beta.threads.runs = "x"
 
 
 def test_assignment_to_an_endpoint_raises(openai_mock):
@@ -27775,11 +27860,15 @@ MARK_SETTINGS_SUITE = """
         @openai_responses.mock(base_url="https://decorator.test/v1")
         def test_decorator_overrides_the_mark(self, openai_mock):
             assert repr(openai_mock) == "<OpenAIMock at https://decorator.test/v1>"
+
+        @openai_responses.mock(only_scripted=False)
+        def test_decorator_switches_a_setting_of_the_mark_off(self, openai_mock):
+            assert not openai_mock._only_scripted
 """
 
 
 def test_mark_has_the_settings_of_the_fixture(run_suite):
-    run_suite(with_helpers(MARK_SETTINGS_SUITE), "--strict-markers").assert_outcomes(passed=4)
+    run_suite(with_helpers(MARK_SETTINGS_SUITE), "--strict-markers").assert_outcomes(passed=5)
 
 
 MARK_ONLY_SUITE = """

@@ -200,6 +200,10 @@ class Scripted(Generic[_V]):
 
 class Rule(Scripted[_V]):
     @property
+    def optional(self) -> bool: ...
+    @optional.setter
+    def optional(self, value: bool) -> None: ...
+    @property
     def requests(self) -> list[Record]: ...
     def remove(self) -> None: ...
 
@@ -329,9 +333,9 @@ def mock(
     *,
     base_url: str | None = None,
     state: StateStore | Mapping[str, Any] | None = None,
-    strict: bool = False,
-    only_scripted: bool = False,
-    assert_all_used: bool = False,
+    strict: bool | None = None,
+    only_scripted: bool | None = None,
+    assert_all_used: bool | None = None,
 ) -> _MockDecorator: ...
 
 # ---- state ----
