@@ -8684,17 +8684,11 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         models={
             "ResponseFunctionShellToolCallOutput": {
                 "max_output_length": None,
-                "output": [
-                    {
-                        "outcome": {
-                            "type": "exit",
-                            "exit_code": 0,
-                        },
-                        "stderr": "",
-                        "stdout": _DEFAULT_TEXT,
-                    }
-                ],
+                "output": [{"stdout": _DEFAULT_TEXT}],
             },
+            # the output of one command; the event for its end has a model of the same name
+            "responses.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
+            "beta.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
         },
         events=(_command_output_events,),
         initial={"output": []},

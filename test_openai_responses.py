@@ -29605,6 +29605,30 @@ def test_line_of_the_tasks_page_makes_a_mock_without_pytest(openai_mock):
         assert task_text() == "Hi"
 
 
+def documented_items():
+    """Return the items in the tables of the page about hosted tools."""
+    rows = re.findall(r"^\| .*", (DOCS / "hosted-tools.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return [ast.literal_eval(item) for row in rows for item in re.findall(r"`(\{.*?\})`", row)]
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("item", documented_items(), ids=lambda item: item["type"])
+def test_item_of_a_hosted_tool_arrives_as_documented(openai_mock, client, item, streaming):
+    is_multi_agent = item["type"] in ("agent_message", "multi_agent_call", "multi_agent_call_output")
+    if is_multi_agent and not hasattr(client.beta, "responses"):
+        pytest.skip("this SDK has no items of several agents")
+    if item["type"] == "apply_patch_call":
+        client = lenient_client()  # the SDK's types lack its events
+    resource = client.beta.responses if is_multi_agent else client.responses
+    endpoint = openai_mock.beta.responses.create if is_multi_agent else openai_mock.responses.create
+    endpoint.response = reply(item, "Done.")
+    response = resource.create(**INPUT_REQUEST, stream=streaming)
+    if streaming:
+        response = list(response)[-1].response
+    assert openai_responses._first_mismatch(response.output[0].to_dict(), item) is None
+    assert response.output[1].content[0].text == "Done."
+
+
 def test_every_line_of_the_tasks_page_has_a_test():
     source = pathlib.Path(__file__).read_text(encoding="utf-8")
     assert TASKS
