@@ -29192,6 +29192,27 @@ def test_line_of_the_tasks_page_sets_a_tool_call_and_then_an_answer(openai_mock)
     assert task_text() == "It is sunny."
 
 
+def test_line_of_the_tasks_page_sets_code_and_then_an_answer(openai_mock):
+    run_task(TASKS["run code, then answer"], openai_mock)
+    run, message = task_output()
+    assert run.code == "print(1 + 1)"
+    assert message.content[0].text == "It is 2."
+
+
+def test_line_of_the_tasks_page_sets_a_late_error(openai_mock):
+    run_task(TASKS["return an error after a delay"], openai_mock)
+    started = time.perf_counter()
+    with pytest.raises(openai.InternalServerError):
+        sdk().with_options(max_retries=0).responses.create(**TASK_REQUEST)
+    assert time.perf_counter() - started >= 0.02
+
+
+def test_line_of_the_tasks_page_exempts_a_rule(openai_mock):
+    openai_mock.responses.create.when("weather").response = "It is sunny."
+    run_task(TASKS["the same, except for a rule that may stay unused"], openai_mock)
+    openai_mock.assert_all_used()
+
+
 def test_line_of_the_tasks_page_sets_a_search_and_then_an_answer(openai_mock):
     run_task(TASKS["search the web, then answer"], openai_mock)
     search, message = task_output()
@@ -29986,8 +30007,20 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     openai_mock.responses.create.response = reply(search, "a")
     steps = ["a", "b"]
     create.response = steps
-    plan = [tool_call("f", x=1), error(429), "text"]
+    plan = [tool_call("f", x=1), error(429), "text", {"usage": {"prompt_tokens": 7}}]
     create.response = plan
+    partial = {"choices": [{"message": {"content": "Hi"}}], "usage": {"prompt_tokens": 7}}
+    create.response = partial
+    create.response = streamed(partial, first_delay=0.1)
+    item = {"type": "web_search_call", "action": {"type": "search", "query": "rain"}}
+    output = {"output": [reasoning("a"), item, "b"], "usage": {"input_tokens": 7}}
+    openai_mock.responses.create.response = output
+    openai_mock.responses.create.response = reply(item, "b") + item
+    vectors = [[0.5, 1], [0, 1]]
+    openai_mock.embeddings.create.response = vectors
+    rule = create.when(model="gpt-5.5")
+    rule.optional = True
+    rule.response = plan
     set_response(openai_mock, reasoning("Hm.") + cited("So.", url="https://example.com") + as_json({"a": 1}))
     openai_mock.embeddings.create.response = [0.5, 1]
     openai_mock.embeddings.create.response = [[0.5, 1], [0, 1]]
@@ -30012,6 +30045,8 @@ def test_everything(openai_mock: OpenAIMock) -> None:
     openai_mock.router.post("/elsewhere").mock(return_value=httpx.Response(200))
     status: int | None = openai_mock.requests[0].status
     openai_mock.assert_all_used()
+@openai_responses.mock(only_scripted=False, strict=None)
+def test_settings(openai_mock: OpenAIMock) -> None: ...
 @openai_responses.mock
 async def test_bare(openai_mock: OpenAIMock) -> int:
     async with OpenAIMock(base_url="https://example.test/v1", strict=True) as inner, openai_mock.router:
