@@ -4589,7 +4589,8 @@ def _fit_turn_to_tools(turn: Turn, call: _Call) -> Turn:
     """
     if turn.structured:
         get_messages = functools.partial(_conversation_of, call)
-        forced_tool = _forced_tool(call.body, get_messages, json.loads(typing.cast(str, turn.text)))
+        with call.store.lock:
+            forced_tool = _forced_tool(call.body, get_messages, json.loads(typing.cast(str, turn.text)))
         if forced_tool:
             name, _ = forced_tool
             is_custom = name in _custom_tools(call.body)
