@@ -29673,6 +29673,32 @@ def test_page_has_the_figures_of_the_sdk_release():
     assert line in (DOCS / "figures.md").read_text(encoding="utf-8"), f"the page should say: {line}"
 
 
+def ci_versions():
+    """Return the lists of versions that `.ci/run` tests with, by name."""
+    text = (ROOT / ".ci" / "versions").read_text(encoding="utf-8")
+    return {name: value.split() for name, value in re.findall(r'^(\w+)="(.*)"$', text, re.MULTILINE)}
+
+
+def test_pinned_releases_of_the_sdk_are_the_same_everywhere():
+    pinned = ci_versions()["PINNED_SDKS"]
+    assert sorted(ROW_COUNTS) == pinned
+    assert f'    "openai=={pinned[-1]}",' in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+
+
+def test_oldest_versions_of_ci_are_those_of_the_distribution():
+    versions = ci_versions()
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert re.search('requires-python = ">=(.+)"', project)[1] == versions["OLDEST_PYTHON"][0]
+    assert versions["OLDEST_SDK"][0] == re.search('"openai>=(.+?)"', project)[1] + ".0.0"
+
+
+@pytest.mark.parametrize("name", ["OLDEST_PYTHON", "HOSTED_PYTHON"])
+def test_classifiers_name_the_versions_of_python_that_ci_runs(name):
+    (version,) = ci_versions()[name]
+    classifier = f'    "Programming Language :: Python :: {version}",'
+    assert classifier in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+
+
 def test_example_models_are_not_deprecated():
     # each of these files of the SDK has the deprecated models among its literals, with a comment
     sources = ["audio_model.py", "realtime/realtime_session_create_request.py", "shared/chat_model.py"]
