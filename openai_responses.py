@@ -4353,18 +4353,31 @@ class _CompactReprMixin:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class ToolCall(_CompactReprMixin):
-    """A call of a tool by the model. `arguments` is JSON, or the text input of a custom tool."""
+    """A call of a tool by the model.
+
+    name: the name of the tool.
+    arguments: JSON, or the text input of a custom tool.
+    id: the ID of the call. None if it is generated.
+    broken: True if `arguments` is a string from the test, which may be invalid JSON on purpose.
+    custom: True if the request offers the tool as a custom tool.
+    """
 
     name: str
     arguments: str
     id: str | None = None
-    broken: bool = False  # `arguments` is a string from the test, which may be invalid JSON on purpose
-    custom: bool = False  # the request offers the tool as a custom tool
+    broken: bool = False
+    custom: bool = False
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Citation(_CompactReprMixin):
-    """The source of a part of a text: a web page (`url`, `title`) or a file (`file_id`, `title`)."""
+    """The source of a part of a text: a web page or a file.
+
+    start, end: the part of the text, as positions of characters.
+    url: the address of a web page, None for a file.
+    title: the title of the web page, or the name of the file.
+    file_id: the ID of a file, None for a web page.
+    """
 
     start: int
     end: int
@@ -4379,15 +4392,23 @@ class Turn(_CompactReprMixin):
 
     Add turns with `+` to combine them into one. If their order is not that of a turn, or if the other operand is a dict,
     the sum is a `Reply`.
+
+    text: the text, None if there is none.
+    tool_calls: the calls of tools, in order.
+    refusal: the text of a refusal.
+    stop: the reason why the answer is incomplete: "length" or "content_filter". None if it is complete.
+    reasoning: the reasoning that comes before the text.
+    citations: the sources of parts of the text.
+    structured: True if the text is JSON, which becomes the arguments of a call if the request forces one.
     """
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
-    stop: str | None = None  # the reason why the answer is incomplete: "length" or "content_filter"
+    stop: str | None = None
     reasoning: str | None = None
     citations: tuple[Citation, ...] = ()
-    structured: bool = False  # the text is JSON, which becomes the arguments of a call if the request forces one
+    structured: bool = False
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, str):
@@ -4431,7 +4452,11 @@ class Turn(_CompactReprMixin):
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Reply:
-    """One answer of several parts, in order, with headers. `reply()` documents the parts."""
+    """One answer of several parts, in order. `reply()` and `+` return it.
+
+    parts: texts, turns, items and dicts with fields of the answer.
+    headers: response headers, in addition to those that the API sends.
+    """
 
     parts: tuple[Any, ...]
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -4722,7 +4747,14 @@ def _usage_field(obj: Mapping[str, Any], **counts: int) -> _JSON:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Pace(_CompactReprMixin):
-    """The speed of a streamed answer, and the fault that ends it. `streamed()` documents the fields."""
+    """The speed of a streamed answer, and the fault that ends it, as the parameters of `streamed()` set them.
+
+    chunk: the number of characters in a piece of text, None for a word.
+    first_delay: seconds before the first event.
+    delay: seconds before each other event.
+    fail_after: the number of events before the fault, None for no fault.
+    fault: the fault, None for a broken connection.
+    """
 
     chunk: int | None = None
     first_delay: float = 0
@@ -16820,20 +16852,19 @@ class Router(respx.MockRouter):
             self._mock.assert_all_used()
 
     def handler(self, request: Any) -> httpx.Response:
-        """Return the response to a request of a synchronous client. `_dispatch` and `MockTransport` call this method.
+        """Return the response to a request of a synchronous client, and log the request.
 
         The first route of this router that matches answers. If none matches, the mock answers a call of the API. An
         error of the service is a response too.
 
         request: a request of httpx or httpx2, whose body has been read.
         Returns a response of httpx, whose body has not been read.
-        Adds a call of the API to the request log, also if an exception is raised. A request that is not a call of the
-        API is logged here too, unless it comes from `_dispatch`. Then another router may know the request, and
-        `_dispatch` logs it after the last router.
-        Raises `RequestNotMocked` if the request is not a call of the API, `PassThrough` if a route passes it through,
-        the network fault that a test set, or the exception of a mistake in the test. The mistake is wrapped in a
-        `MockError` if the client would otherwise retry the request; see `_to_client_exception`.
+        Raises `RequestNotMocked` if the request is not a call of the API, `PassThrough` of RESPX if a route passes it
+        through, the network fault that a test set, or the exception of a mistake in the test. The mistake is wrapped in
+        a `MockError` if the client would otherwise retry the request.
         """
+        # A request that is not a call of the API is logged here too, unless it comes from `_dispatch`. Then another router
+        # may know the request, and `_dispatch` logs it after the last router.
         return _run_without_waiting(self._handle(request, super().handler, _wait_in_thread))
 
     async def async_handler(self, request: Any) -> httpx.Response:
@@ -19669,7 +19700,11 @@ class _MockTimeout(httpx.ReadTimeout):
 
 @dataclasses.dataclass(frozen=True)
 class Streamed:
-    """The result of `streamed()`: a response and the pace at which it arrives."""
+    """The result of `streamed()`: a response and the pace at which it arrives.
+
+    value: the response, or the events.
+    pace: the pace.
+    """
 
     value: Any
     pace: Pace
@@ -19896,12 +19931,14 @@ if hasattr(os, "register_at_fork"):  # a thread that doesn't exist in the child 
 
 
 class Objects:
-    """The stored objects of one resource as models of the SDK, such as `openai_mock.state.beta.threads.messages`.
+    """The stored objects of one resource as models of the SDK.
 
-    models = openai_mock.state.models
-    models.put({"id": "ft:mine", "object": "model", "created": 0, "owned_by": "me"})
-    assert models.get("ft:mine").owned_by == "me"
-    assert models.delete("ft:mine")
+        models = openai_mock.state.models
+        models.put({"id": "ft:mine", "object": "model", "created": 0, "owned_by": "me"})
+        assert models.get("ft:mine").owned_by == "me"
+        assert models.delete("ft:mine")
+
+    The attributes of a `StateStore` are such objects, and so are theirs: `openai_mock.state.beta.threads.messages`.
     """
 
     def __init__(self, store: StateStore, name: str) -> None:
@@ -20228,10 +20265,12 @@ class Scripted(_NoNewAttributes):
 class Endpoint(Scripted):
     """One endpoint of a mock: its response, its rules and its requests.
 
-    create = openai_mock.responses.create
-    create.response = "Hi!"
-    client.responses.create(model="gpt-5.5", input="Hello")
-    assert create.requests[0]["input"] == "Hello"
+        create = openai_mock.responses.create
+        create.response = "Hi!"
+        client.responses.create(model="gpt-5.5", input="Hello")
+        assert create.requests[0]["input"] == "Hello"
+
+    Setting another attribute than `response` raises `AttributeError`.
     """
 
     def __init__(self, mock: OpenAIMock, row: _Row) -> None:
@@ -20361,13 +20400,15 @@ def _url_pattern(row: _Row, bases: tuple[str, ...]) -> str:
 
 
 class Rule(Scripted):
-    """A response for some requests to an endpoint; `endpoint.when(...)` returns it.
+    """A response for some requests to an endpoint.
 
-    rule = create.when("weather")
-    rule.response = "It is sunny."
-    client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "How is the weather?"}])
-    rule.assert_called_once()
-    rule.remove()
+        rule = create.when("weather")
+        rule.response = "It is sunny."
+        client.chat.completions.create(model="gpt-5.5", messages=[{"role": "user", "content": "How is the weather?"}])
+        rule.assert_called_once()
+        rule.remove()
+
+    `endpoint.when(...)` returns it.
     """
 
     def __init__(self, endpoint: Endpoint, condition: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> None:
@@ -21091,10 +21132,13 @@ class OpenAIMock(_NoNewAttributes):
 
     @property
     def state(self) -> StateStore:
-        """The stored objects. You can assign a store or a dict of dicts; responses, rules and routes stay.
+        """The stored objects.
 
-        openai_mock.state = {"models": {"ft:mine": {"id": "ft:mine", "object": "model"}}}
-        assert openai_mock.state.models.get("ft:mine").id == "ft:mine"
+            openai_mock.state = {"models": {"ft:mine": {"id": "ft:mine", "object": "model"}}}
+            assert openai_mock.state["models"]["ft:mine"]["id"] == "ft:mine"
+
+        You can assign a `StateStore` or a dict of dicts by resource name. Responses, rules and routes stay. Raises
+        `TypeError` for any other value.
         """
         return self._state
 
@@ -21135,10 +21179,12 @@ class OpenAIMock(_NoNewAttributes):
         _raise_mistakes(_take_unreported_mistakes([self]))
 
     def start(self) -> OpenAIMock:
-        """Activate the mock until `stop()` and return it, for a `setUp` method, where `with` can't be used.
+        """Activate the mock until `stop()`, and return it.
 
-        openai_mock = OpenAIMock().start()
-        openai_mock.stop()
+            openai_mock = OpenAIMock().start()
+            openai_mock.stop()
+
+        It is for a `setUp` method, where `with` can't be used. A mock that is started twice has to be stopped twice.
         """
         self.router.start()
         return self
@@ -21221,10 +21267,12 @@ class OpenAIMock(_NoNewAttributes):
 
     @property
     def requests(self) -> list[Record]:
-        """The request log: all requests to the mock, oldest first. Each HTTP attempt counts, so retries are included.
+        """The request log: all requests to the mock, oldest first.
 
-        client.responses.create(model="gpt-5.5", input="Hello")
-        assert openai_mock.requests[-1].endpoint == "responses.create"
+            client.responses.create(model="gpt-5.5", input="Hello")
+            assert openai_mock.requests[-1].endpoint == "responses.create"
+
+        Each HTTP attempt is a `Record`, so retries are included.
         """
         return list(self._request_log)
 

@@ -29659,11 +29659,92 @@ def test_every_line_of_the_tasks_page_has_a_test():
 # ---- what follows from the module ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["endpoints", "strict"])
-def test_page_made_from_the_tables_is_up_to_date(name):
+@pytest.mark.parametrize("name", ["endpoints", "reference", "strict"])
+def test_page_made_from_the_module_is_up_to_date(name):
     generated = runpy.run_path(str(DOCS / "development" / f"make_{name}.py"))["page"]()
     on_disk = (DOCS / f"{name}.md").read_bytes().decode()
-    assert on_disk == generated, f"the tables have changed: run python docs/development/make_{name}.py"
+    assert on_disk == generated, f"the module has changed: run python docs/development/make_{name}.py"
+
+
+PUBLIC_CLASSES = [
+    value
+    for name, value in vars(openai_responses).items()
+    if inspect.isclass(value) and not name.startswith("_") and value.__module__ == "openai_responses"
+]
+
+
+@functools.cache
+def reference_entries():
+    """Return the texts of the reference by their headings."""
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    headings = re.split(r"^###+ (.+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(headings[::2], headings[1::2], strict=True))
+
+
+@pytest.mark.parametrize("name", sorted({*PUBLIC_NAMES, *(cls.__name__ for cls in PUBLIC_CLASSES)}))
+def test_reference_has_each_public_name(name):
+    assert reference_entries()[name].strip()
+
+
+@pytest.mark.parametrize("cls", PUBLIC_CLASSES, ids=lambda cls: cls.__name__)
+def test_reference_has_the_methods_and_properties_of_a_class(cls):
+    members = {
+        name
+        for name, member in vars(cls).items()
+        if not name.startswith("_")
+        and (inspect.isfunction(member) or isinstance(member, property | functools.cached_property))
+    }
+    for name in members:
+        assert reference_entries()[f"{cls.__name__}.{name}"].strip()
+        assert inspect.getdoc(getattr(cls, name)), name
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for cls in PUBLIC_CLASSES if dataclasses.is_dataclass(cls)], ids=lambda cls: cls.__name__
+)
+def test_reference_describes_the_fields_of_a_class(cls):
+    described = re.findall(r"`(\w+)`(?=[,` \w]*(?: \(|:))", reference_entries()[cls.__name__])
+    fields = [field.name for field in dataclasses.fields(cls) if not field.name.startswith("_")]
+    assert [name for name in fields if name not in described] == []
+
+
+@pytest.mark.parametrize("name", [name for name, value in PUBLIC_NAMES.items() if inspect.isfunction(value)])
+def test_reference_describes_the_parameters_of_a_function(name):
+    described = re.findall(r"`(\w+)`(?=[,` \w]*:)", reference_entries()[name])
+    parameters = inspect.signature(PUBLIC_NAMES[name]).parameters
+    assert [parameter for parameter in parameters if parameter not in described] == []
+
+
+@pytest.mark.parametrize("name", ["openai_mock", "openai_server"])
+def test_reference_has_each_fixture(name):
+    assert reference_entries()[f"Fixture {name}"].strip()
+
+
+def test_reference_has_the_options_that_pytest_shows(pytestconfig):
+    marks = [line.partition(":")[0] for line in pytestconfig.getini("markers") if line.startswith("openai_mock")]
+    assert len(marks) == 1
+    assert f"| `@pytest.mark.{marks[0]}` |" in reference_entries()["Marks"]
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    shown = python("-m", "pytest", "--help", "-p", "openai_responses", PYTHONPATH=str(ROOT)).stdout
+    for option in re.findall(r"^ +(?:--|)(openai[-_]\w+)", shown, re.MULTILINE):
+        assert f"`{option}`" in text or f"`--{option}`" in text, option
+
+
+def test_reference_has_the_options_of_the_command_line():
+    shown = python("-m", "openai_responses", "--help", PYTHONPATH=str(ROOT)).stdout
+    options = set(re.findall(r"^ +(?:-h, )?(--[\w-]+)", shown, re.MULTILINE)) - {"--help"}
+    assert "--host" in options
+    text = (DOCS / "reference.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(--[\w-]+)", text.partition("## The command line")[2], re.MULTILINE)) == options
+
+
+def test_examples_in_docstrings_are_indented():
+    """Check this because a formatter removes the indentation if nothing follows the example, which then doesn't run."""
+    tree = ast.parse((ROOT / "openai_responses.py").read_text(encoding="utf-8"))
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)]
+    paragraphs = [part for node in nodes for part in (ast.get_docstring(node) or "").split("\n\n")]
+    assert paragraphs
+    assert [part for part in paragraphs if re.match(r"\w[\w.]*( = |\.\w+\().*", part)] == []
 
 
 @pinned_release

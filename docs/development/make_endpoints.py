@@ -1,4 +1,4 @@
-"""Writes `docs/endpoints.md`, the table of all endpoints, from the tables of the module.
+"""Write `docs/endpoints.md`, the tables of all endpoints by API, from the tables of the module.
 
     python docs/development/make_endpoints.py
 
@@ -6,8 +6,8 @@ The same tables always give the same bytes, whichever SDK is installed.
 """
 
 import inspect
-import itertools
 import pathlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,20 +16,44 @@ import openai_responses as module
 HEAD = """\
 # Endpoints
 
-Every call of the SDK that is answered: {rows} of them, of openai 2 and openai 3 together. Which of them there are
-depends on the SDK that is installed. A call that releases send differently stands twice, each time with its releases.
+A mock answers {rows} calls of the SDK, those of openai 2 and openai 3 together. Which of them you can call depends on
+the release that is installed. A call that releases send differently has a row for each way.
 
-- **State**: what the call does with what is kept below that name, or another, see [State](state.md). Chat completions
-  are kept with `store=True`, responses unless `store=False`, as in the real service.
-- **Streams**: whether it answers with events, see [Streaming](streaming.md).
-- **Checks**: what has to be there already, or it is a 404 or a 400, and what else is refused. On top of this every call
-  wants the parameters the API requires; see [Request checks](checks.md) for the rest.
+- **state**: what the call does with the stored objects of its resource, or of the resource that is named; see
+  [State](state.md). Chat completions are stored with `store=True`, and responses unless `store=False`, as by the real
+  service.
+- **streams**: whether the call answers with events; see [Streaming](streaming.md).
+- **checks**: the parameters whose ids have to exist, and what else is rejected with a 400 or 404. Every call also needs
+  its required parameters; see [Request checks](checks.md).
+- **openai**: the releases of the SDK that send the call this way.
 
-A table that lacks a column has nothing to say there.
+A table has no column that would be empty. If you set a `.response`, it is served whatever is stored.
 
-What is set for a call is served whatever the state holds. Below a name, every call has `.response`, `.when(...)` and
-[the others](responses.md).
+{contents}
 """
+
+# The first parts of the names of endpoints by API.
+APIS = {
+    "Responses and conversations": ("responses", "beta.responses", "conversations"),
+    "Chat and completions": ("chat", "beta.chat", "completions"),
+    "Embeddings, moderations and decisions": ("embeddings", "moderations", "decisions", "content_provenance_checks"),
+    "Files and uploads": ("files", "uploads"),
+    "Vector stores": ("vector_stores",),
+    "Assistants": ("beta.assistants", "beta.threads"),
+    "Hosted agents": ("beta.agents",),
+    "ChatKit": ("beta.chatkit",),
+    "Batches": ("batches",),
+    "Audio": ("audio",),
+    "Images": ("images",),
+    "Videos": ("videos",),
+    "Realtime and live": ("realtime", "beta.realtime", "live"),
+    "Models and fine-tuning": ("models", "fine_tuning"),
+    "Evals": ("evals",),
+    "Containers": ("containers",),
+    "Skills": ("skills",),
+    "Webhooks and safety": ("webhooks", "safety"),
+    "Administration": ("admin",),
+}
 
 COLUMNS = ("call", "request", "state", "streams", "checks", "openai")
 
@@ -47,12 +71,23 @@ DOES = {
 
 
 def owner(row: module._Row) -> str:
+    """Return the name of the resource that has a call."""
     return row.name.rpartition(".")[0]
 
 
+def api_of(row: module._Row) -> str:
+    """Return the API of a row. Raises `LookupError` if `APIS` has none."""
+    found = [api for api, prefixes in APIS.items() if f"{row.name}.".startswith(tuple(f"{name}." for name in prefixes))]
+    if len(found) != 1:
+        raise LookupError(f"{row.name} needs an API: add its prefix to APIS in {pathlib.Path(__file__).name}")
+    return found[0]
+
+
 def order(row: module._Row) -> tuple[Any, ...]:
-    """By owner, what administers at the end."""
-    return row.name.startswith("admin."), owner(row), row.name, row.since
+    """Return a key that sorts the rows of an API by the order of its prefixes, then by resource."""
+    prefixes = APIS[api_of(row)]
+    position = next(index for index, prefix in enumerate(prefixes) if f"{row.name}.".startswith(f"{prefix}."))
+    return position, owner(row), row.name, row.since
 
 
 def state_of(row: module._Row) -> str:
@@ -63,13 +98,13 @@ def state_of(row: module._Row) -> str:
 
 
 def streams_of(row: module._Row) -> str:
-    """Return True if a call answers with events."""
+    """Return whether a call answers with events: "always", "yes" if the request asks for them, or ""."""
     behavior = module._behavior_of(row.name)
     return "always" if behavior.always_streams or row.method == "WS" else "yes" if behavior.events else ""
 
 
 def checks_of(row: module._Row) -> str:
-    """The parameters whose ids must be there, and what else is refused."""
+    """Return the parameters whose ids have to exist, and what else is rejected."""
     shape, behavior = module._shape_of(row), module._behavior_of(row.name)
     path = [*shape.parent_params, *([shape.item_param] if shape.item_param else [])]
     ids = ", ".join(f"`{name}`" for name in [*path, *behavior.references])
@@ -78,30 +113,44 @@ def checks_of(row: module._Row) -> str:
 
 
 def releases_of(row: module._Row) -> str:
-    """The releases that send a call this way, where others do it otherwise."""
+    """Return the releases that send a call this way, or "" if all do."""
     since, until = (".".join(map(str, version)) for version in (row.since, row.until))
     words = [f"from {since}" if any(row.since) else "", f"before {until}" if row.until < (1000,) else ""]
     return " ".join(filter(None, words))
 
 
 def cells(row: module._Row) -> tuple[str, ...]:
-    call = f"`{row.name.rpartition('.')[2]}`"
-    return call, f"`{row.method} {row.path}`", state_of(row), streams_of(row), checks_of(row), releases_of(row)
+    """Return the cells of a row in the order of `COLUMNS`."""
+    call, request = f"`{row.name}`", f"`{row.method} {row.path}`"
+    return call, request, state_of(row), streams_of(row), checks_of(row), releases_of(row)
 
 
 def table(rows: Iterable[module._Row]) -> str:
-    """The rows of one owner; a column in which nothing stands is left out."""
+    """Return the table of some rows, without the columns in which every cell is empty."""
     columns = [column for column in zip(COLUMNS, *map(cells, rows), strict=True) if any(column[1:])]
     head, *lines = [f"| {' | '.join(words)} |\n" for words in zip(*columns, strict=True)]
     return "".join([head, "|---" * len(columns), "|\n", *lines])
 
 
+def contents(rows: Iterable[module._Row]) -> str:
+    """Return a table with a link to each API and the number of its calls."""
+    names: dict[str, set[str]] = {api: set() for api in APIS}
+    for row in rows:
+        names[api_of(row)].add(row.name)
+    lines = ["| API | names begin with | calls |", "|---|---|---|"]
+    for api, prefixes in APIS.items():
+        anchor = re.sub(r"[^\w -]", "", api.lower()).replace(" ", "-")
+        lines.append(f"| [{api}](#{anchor}) | {', '.join(f'`{prefix}`' for prefix in prefixes)} | {len(names[api])} |")
+    return "\n".join(lines)
+
+
 def page() -> str:
-    """The text of `endpoints.md`."""
-    rows = sorted((module._Row(*row) for row in module._ROUTES), key=order)
-    owners = itertools.groupby(rows, key=owner)
-    tables = [f"## {name}\n\n{table(group)}" for name, group in owners]
-    return "\n".join([HEAD.format(rows=len({row.name for row in rows})), *tables])
+    """Return the text of `endpoints.md`."""
+    rows = [module._Row(*row) for row in module._ROUTES]
+    parts = [HEAD.format(rows=len({row.name for row in rows}), contents=contents(rows))]
+    for api in APIS:
+        parts.append(f"## {api}\n\n{table(sorted((row for row in rows if api_of(row) == api), key=order))}")
+    return "\n".join(parts)
 
 
 def main() -> None:
