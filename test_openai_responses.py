@@ -28976,7 +28976,12 @@ def block_id(block):
 
 
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", DOCS / "llms.txt", *sorted([*DOCS.glob("*.md"), *DOCS.glob("development/*.md")])]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / ".github" / "CONTRIBUTING.md",
+    DOCS / "llms.txt",
+    *sorted([*DOCS.glob("*.md"), *DOCS.glob("development/*.md")]),
+]
 PAGE_BLOCKS = [block for page in PAGES for block in page_blocks(page)]
 DOCSTRING_BLOCKS = list(docstring_blocks(ROOT / "openai_responses.py"))
 PUBLIC_NAMES = {name: getattr(openai_responses, name) for name in openai_responses.__all__}
