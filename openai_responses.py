@@ -7005,10 +7005,7 @@ def _check_item_id(path: _Path, item: Any) -> None:
     id = item.get("id") if isinstance(item, dict) else None
     if not isinstance(id, str):
         return
-    item_type = item.get("type")
-    if item_type is None and "role" in item:
-        item_type = "message"
-    row = _ITEM_TYPES.get(str(item_type))
+    row = _ITEM_TYPES.get(str(_input_item_type(item)))
     if row and not id.startswith(_item_id_prefixes()):
         param = _format_path((*path, "id"))
         expected = f"Expected an ID that begins with '{row.id_prefix.rstrip('_')}'."
@@ -7641,22 +7638,45 @@ def _check_new_items(call: _Call) -> None:
 def _check_item_ids(call: _Call, prior_items: Iterable[_JSON]) -> None:
     """Raise the 400 of an item that is sent twice, or the 404 of an item without its content that is not stored.
 
+    Items of different types are different items: the id of an item begins with the prefix of its type.
     prior_items: the items of the conversation so far, which must not be sent again.
     """
     param = call.behavior.input_param
-    ids = {item.get("id") for item in prior_items}
+    known_items = {_item_identity(item) for item in prior_items}
     for item in _to_items(call.body.get(param)):
         id = item.get("id")
         if not isinstance(id, str):
             continue
-        if id in ids:
+        identity = _item_identity(_resolve_reference(item, call.store))
+        if identity in known_items:
             advice = "Remove duplicate items from your input and try again."
             _reject(f"Duplicate item found with id {id}. {advice}", param)
-        ids.add(id)
-        if _lacks_content(item) and _find_item(call.store, id) is None:
+        known_items.add(identity)
+        if _lacks_content(item) and not _may_be_stored(call.store, id):
             advice = "Try again with `store` set to true, or remove this item from your input."
             message = f"Item with id '{id}' not found. Items are not persisted when `store` is set to false. {advice}"
             _reject(message, param, status=404)
+
+
+def _item_identity(item: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what makes two items the same: their type and their id."""
+    return _input_item_type(item), item.get("id")
+
+
+def _input_item_type(item: Mapping[str, Any]) -> Any:
+    """Return the type of an item of a request. A message may omit it."""
+    if item.get("type") is None and "role" in item:
+        return "message"
+    return item.get("type")
+
+
+# The ids that the service itself gives to items: the prefix of a type, and 48 or 50 hexadecimal digits.
+_SERVICE_ITEM_ID = r"[a-z]+_[0-9a-f]{48,50}"
+
+
+def _may_be_stored(store: StateStore, id: str) -> bool:
+    """Return True if an item is stored, or if the service made its id: then it may be stored by the service."""
+    return re.fullmatch(_SERVICE_ITEM_ID, id) is not None or _find_item(store, id) is not None
 
 
 def _lacks_content(item: Mapping[str, Any]) -> bool:
@@ -7711,12 +7731,15 @@ def _turns_by_item(store: StateStore, ids: set[Any]) -> dict[Any, list[_JSON]]:
 def _check_calls_and_outputs(items: Iterable[_JSON]) -> None:
     """Raise the 400 of a tool output without its call, of a call without its output, or of a check not acknowledged.
 
-    The order of calls and outputs is free.
+    The order of calls and outputs is free. A reference to an item that only the service has may be the call of an output.
     """
     tracker = _CallTracker()
     outputs: list[_JSON] = []
+    has_unknown_items = False
     for item in items:
-        if item.get("type") in _TOOL_OUTPUT_TYPES:
+        if _is_reference(item):
+            has_unknown_items = True
+        elif item.get("type") in _TOOL_OUTPUT_TYPES:
             outputs.append(item)
         elif item.get("type") in _TOOL_CALL_TYPES and item.get("call_id") is not None:
             tracker.add(item["call_id"], item)
@@ -7728,6 +7751,8 @@ def _check_calls_and_outputs(items: Iterable[_JSON]) -> None:
         if call_id is None:
             continue
         tool_call = tracker.answer(call_id)
+        if tool_call is None and has_unknown_items:
+            continue
         if tool_call is None or output["type"] not in _TOOL_CALL_TYPES[tool_call["type"]].output_types:
             _reject(f"No tool call found for {_spaced(output['type'])} with call_id {call_id}.", "input")
         _check_acknowledged(tool_call, output)

@@ -7211,6 +7211,44 @@ def test_item_that_is_not_stored_is_not_found(turns, client, item, store):
     assert rejected_input(client, [USER, item, ANSWER], 404, store=store) == NOT_FOUND.format("rs_0123")
 
 
+# Ids as the service makes them, which no mock has.
+SERVICE_IDS = {48: "0a1b2c3d" * 6, 50: "0a1b2c3d" * 6 + "4e"}
+service_ids = pytest.mark.parametrize("digits", SERVICE_IDS.values(), ids=SERVICE_IDS)
+
+
+@service_ids
+@pytest.mark.parametrize("strict", [False, True], ids=["default", "strict"])
+def test_item_whose_id_the_service_made_may_be_stored_there(client, digits, strict):
+    bare_reasoning = REASONING | {"id": f"rs_{digits}"}
+    call_reference = {"type": "item_reference", "id": f"fc_{digits}"}
+    with OpenAIMock(strict=strict).router:
+        response = client.responses.create(
+            model="gpt-5", input=[USER, bare_reasoning, call_reference, OUTPUT_ITEM, without_id(ANSWER), USER]
+        )
+    assert response.status == "completed"
+
+
+@pytest.mark.parametrize(
+    "id",
+    [f"fc_{'0' * 47}", f"fc_{'0' * 51}", f"fc_{'A' * 48}", "0" * 48, "fc_000000000000000000000009"],
+    ids=["short", "long", "upper case", "no prefix", "made by a mock"],
+)
+def test_item_whose_id_the_service_did_not_make_is_not_found(checking_mock, client, id):
+    assert rejected_input(client, [{"type": "item_reference", "id": id}], 404) == NOT_FOUND.format(id)
+
+
+def test_output_needs_its_call_where_all_references_name_stored_items(turns, client):
+    expected = "No tool call found for function call output with call_id call_9."
+    output = OUTPUT_ITEM | {"call_id": "call_9"}
+    assert rejected_input(client, [USER, reference(ANSWER | {"id": "msg_3"}), output]) == expected
+
+
+def test_items_of_different_types_are_different_items(checking_mock, client):
+    thought = REASONING | {"id": "msg_1", "encrypted_content": "e"}
+    response = client.responses.create(model="gpt-5", input=[USER, thought, ANSWER, USER])
+    assert response.status == "completed"
+
+
 def test_item_of_a_response_that_is_not_stored_is_not_found(openai_mock, client):
     openai_mock.responses.create.response = reasoning("Hm") + "Hello"
     response = client.responses.create(**INPUT_REQUEST, store=False)
