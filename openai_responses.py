@@ -3184,14 +3184,14 @@ def _reasoning_of(model: str, body: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _path_keys(param: str) -> list[str]:
-    """Return the keys of a path such as `messages[].role`, with `[]` or `*` as one of them."""
-    return re.findall(r"\w+|\[\]|\*", param)
+    """Return the keys of a path such as `messages[].role`, with `[]`, `*` or `~` as one of them."""
+    return re.findall(r"\w+|\[\]|[*~]", param)
 
 
 def _values_at(value: Any, param: str) -> list[tuple[_Path, Any]]:
     """Return the values at a path such as `messages[].role`, each with its own path such as `messages[0].role`.
 
-    `[]` stands for each item of an array, and `*` for each value of an object.
+    `[]` stands for each item of an array, `*` for each value of an object, and `~` for each name of an object's values.
     """
     found: list[tuple[_Path, Any]] = [((), value)]
     for key in _path_keys(param):
@@ -3201,6 +3201,8 @@ def _values_at(value: Any, param: str) -> list[tuple[_Path, Any]]:
                 next_found += [((*path, index), item) for index, item in enumerate(parent)]
             elif key == "*" and isinstance(parent, dict):
                 next_found += [((*path, name), item) for name, item in parent.items()]
+            elif key == "~" and isinstance(parent, dict):
+                next_found += [((*path, name), name) for name in parent]
             elif isinstance(parent, dict) and key in parent:
                 next_found.append(((*path, key), parent[key]))
         found = next_found
@@ -3358,12 +3360,14 @@ def _typed_dict_field(annotation: Any) -> _Field:
 class _Limit(NamedTuple):
     """A limit of the service for the value of one parameter."""
 
-    param: str  # the path in the body: `[]` stands for each item of an array, `*` for each value of an object
+    # the path in the body: `[]` stands for each item of an array, `*` for each value of an object, `~` for each name of one
+    param: str
     kind: str  # a key of `_LIMIT_KINDS`; a string, array or object in the place of another is not limited
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
     words: tuple[str, ...] = ()  # what a number may be instead
+    above: float | None = None  # a number must be larger than this one
 
 
 _NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
@@ -3375,8 +3379,16 @@ _SAMPLING_LIMITS = (
 )
 
 
+_METADATA_LIMITS = (
+    _Limit("metadata", "object", maximum=16),
+    _Limit("metadata.~", "name", maximum=64),
+    _Limit("metadata.*", "string", maximum=512),
+)
+
+
 _ATTRIBUTE_LIMITS = (
     _Limit("attributes", "object", maximum=16),
+    _Limit("attributes.~", "name", maximum=64),
     _Limit("attributes.*", "string", maximum=512),
 )
 
@@ -3462,18 +3474,20 @@ _TOOL_RESOURCE_LIMITS = (
     _Limit("tool_resources.code_interpreter.file_ids", "array", maximum=20),
     _Limit("tool_resources.file_search.vector_store_ids", "array", maximum=1),
     _Limit("tool_resources.file_search.vector_stores", "array", maximum=1),
+    *_limits_below("tool_resources.file_search.vector_stores[]", _METADATA_LIMITS),
 )
 
 
 _TRAINING_LIMITS = (
     _Limit("hyperparameters.batch_size", "integer", 1, 256, words=("auto",)),
+    _Limit("hyperparameters.learning_rate_multiplier", "decimal", above=0, words=("auto",)),
     _Limit("hyperparameters.n_epochs", "integer", 1, 50, words=("auto",)),
 )
 
 
 _REINFORCEMENT_LIMITS = (
     *_TRAINING_LIMITS,
-    _Limit("hyperparameters.compute_multiplier", "decimal", 0, 10, words=("auto",)),
+    _Limit("hyperparameters.compute_multiplier", "decimal", maximum=10, above=0.00001, words=("auto",)),
     _Limit("hyperparameters.eval_interval", "integer", 1, words=("auto",)),
     _Limit("hyperparameters.eval_samples", "integer", 1, words=("auto",)),
 )
@@ -3491,10 +3505,7 @@ _REALTIME_SESSION_LIMITS = (
 # The limits of parameters by the prefix of the endpoints that they apply to, from the published description of the API
 # and from reports. An endpoint of `beta.responses` has the limits of `responses`.
 _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
-    "": (
-        _Limit("metadata", "object", maximum=16),
-        _Limit("metadata.*", "string", maximum=512),
-    ),
+    "": _METADATA_LIMITS,
     "admin.organization.": (
         _Limit("certificate_ids", "array", 1, 10),
         _Limit("expires_in_seconds", "integer", 1, 31_536_000),
@@ -3525,6 +3536,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     "beta.threads.": (
         _Limit("content", "array", 1),
         _Limit("messages[].content", "array", 1),
+        *_limits_below("messages[]", _METADATA_LIMITS),
         *_TOOL_RESOURCE_LIMITS,
     ),
     "beta.threads.create_and_run": (
@@ -3533,12 +3545,14 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("thread.messages[].content", "array", 1),
         _Limit("tools", "array", maximum=20),
         _Limit("truncation_strategy.last_messages", "integer", 1),
-        *_limits_below("thread", _TOOL_RESOURCE_LIMITS),
+        *_limits_below("thread", (*_METADATA_LIMITS, *_TOOL_RESOURCE_LIMITS)),
+        *_limits_below("thread.messages[]", _METADATA_LIMITS),
     ),
     "beta.threads.runs.create": (
         *_SAMPLING_LIMITS,
         *_ASSISTANT_TOOL_LIMITS,
         _Limit("additional_messages[].content", "array", 1),
+        *_limits_below("additional_messages[]", _METADATA_LIMITS),
         _Limit("tools", "array", maximum=20),
         _Limit("truncation_strategy.last_messages", "integer", 1),
     ),
@@ -3593,7 +3607,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("seed", "integer", 0, 2**31 - 1),
         _Limit("suffix", "string", 1, 64),
         *_TRAINING_LIMITS,
-        _Limit("method.dpo.hyperparameters.beta", "decimal", 0, 2, words=("auto",)),
+        _Limit("method.dpo.hyperparameters.beta", "decimal", maximum=2, above=0, words=("auto",)),
         *_limits_below("method.dpo", _TRAINING_LIMITS),
         *_limits_below("method.reinforcement", _REINFORCEMENT_LIMITS),
         *_limits_below("method.supervised", _TRAINING_LIMITS),
@@ -3608,7 +3622,10 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     ),
     "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
     "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
-    "realtime.connect": _limits_below("session", _REALTIME_SESSION_LIMITS),
+    "realtime.connect": (
+        *_limits_below("response", _METADATA_LIMITS),
+        *_limits_below("session", _REALTIME_SESSION_LIMITS),
+    ),
     "realtime.client_secrets.": (
         _Limit("expires_after.seconds", "integer", 10, 7200),
         *_limits_below("session", _REALTIME_SESSION_LIMITS),
@@ -3655,7 +3672,9 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
 class _LimitKind(NamedTuple):
     """The measure of a kind of value, and the errors of a value that is too small or too large.
 
-    An error is its code and its message, in which `{limit}` and `{actual}` are numbers.
+    An error is its code and its message, a format string. Its names are `param`, `limit` and `actual`, which are numbers,
+    `bound`, the limit with its operator, `parent`, the path of the object that has the value, and `name`, the value's
+    key, shortened in the middle.
     """
 
     # given a value and its path; returns None for a value that is not limited, raises the 400 if it must be a number
@@ -3695,55 +3714,73 @@ _LIMIT_KINDS: Mapping[str, _LimitKind] = {
         measure=_measure_integer,
         too_small=(
             "integer_below_min_value",
-            "integer below minimum value. Expected a value >= {limit}, but got {actual} instead.",
+            "Invalid '{param}': integer below minimum value. Expected a value {bound}, but got {actual} instead.",
         ),
         too_large=(
             "integer_above_max_value",
-            "integer above maximum value. Expected a value <= {limit}, but got {actual} instead.",
+            "Invalid '{param}': integer above maximum value. Expected a value {bound}, but got {actual} instead.",
         ),
     ),
     "decimal": _LimitKind(
         measure=_measure_decimal,
         too_small=(
             "decimal_below_min_value",
-            "decimal below minimum value. Expected a value >= {limit}, but got {actual} instead.",
+            "Invalid '{param}': decimal below minimum value. Expected a value {bound}, but got {actual} instead.",
         ),
         too_large=(
             "decimal_above_max_value",
-            "decimal above maximum value. Expected a value <= {limit}, but got {actual} instead.",
+            "Invalid '{param}': decimal above maximum value. Expected a value {bound}, but got {actual} instead.",
         ),
     ),
     "string": _LimitKind(
         measure=_length_of(str),
         too_small=(
             "empty_string",
-            "empty string. Expected a string with minimum length {limit}, but got an empty string instead.",
+            "Invalid '{param}': empty string. "
+            "Expected a string with minimum length {limit}, but got an empty string instead.",
         ),
         too_large=(
             "string_above_max_length",
-            "string too long. Expected a string with maximum length {limit}, but got a string with length {actual} instead.",
+            "Invalid '{param}': string too long. "
+            "Expected a string with maximum length {limit}, but got a string with length {actual} instead.",
+        ),
+    ),
+    "name": _LimitKind(
+        measure=_length_of(str),
+        too_small=(
+            "empty_property_name",
+            "Invalid property name in '{parent}': empty string. "
+            "Expected a string with minimum length {limit}, but got an empty string instead.",
+        ),
+        too_large=(
+            "property_name_above_max_length",
+            "Invalid property name in '{parent}': '{name}' is too long. "
+            "Expected a string with maximum length {limit}, but got a string with length {actual} instead.",
         ),
     ),
     "array": _LimitKind(
         measure=_length_of(list),
         too_small=(
             "empty_array",
-            "empty array. Expected an array with minimum length {limit}, but got an empty array instead.",
+            "Invalid '{param}': empty array. "
+            "Expected an array with minimum length {limit}, but got an empty array instead.",
         ),
         too_large=(
             "array_above_max_length",
-            "array too long. Expected an array with maximum length {limit}, but got an array with length {actual} instead.",
+            "Invalid '{param}': array too long. "
+            "Expected an array with maximum length {limit}, but got an array with length {actual} instead.",
         ),
     ),
     "object": _LimitKind(
         measure=_length_of(dict),
         too_small=(
             "empty_object",
-            "empty object. Expected an object with at least {limit} properties, but got an empty object instead.",
+            "Invalid '{param}': empty object. "
+            "Expected an object with at least {limit} properties, but got an empty object instead.",
         ),
         too_large=(
             "object_above_max_properties",
-            "too many properties. "
+            "Invalid '{param}': too many properties. "
             "Expected an object with at most {limit} properties, but got an object with {actual} properties instead.",
         ),
     ),
@@ -3791,24 +3828,39 @@ def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
     if size is None:
         return
     if limit.minimum is not None and size < limit.minimum:
-        _reject_size(call, param, kind.too_small, limit.minimum, size)
+        _reject_size(call, path, kind.too_small, ">=", limit.minimum, size)
+    if limit.above is not None and size <= limit.above:
+        _reject_size(call, path, kind.too_small, ">", limit.above, size)
     if limit.maximum is not None and size > limit.maximum:
-        _reject_size(call, param, kind.too_large, limit.maximum, size)
+        _reject_size(call, path, kind.too_large, "<=", limit.maximum, size)
     if limit.pattern and not re.search(limit.pattern, value):
         expected = f"Expected a string that matches the pattern '{limit.pattern}'."
         _reject(f"Invalid '{param}': string does not match pattern. {expected}", param, "invalid_value")
 
 
-def _reject_size(call: _Call, param: str, error: tuple[str, str], limit: float, actual: float) -> typing.NoReturn:
+def _reject_size(
+    call: _Call, path: _Path, error: tuple[str, str], operator: str, limit: float, actual: float
+) -> typing.NoReturn:
     """Raise the 400 of a value that is too small or too large.
 
-    error: the code and the message of its kind.
+    error: the code and the message of its kind; see `_LimitKind`.
+    operator: what relates an accepted value to the limit.
     """
     code, message = error
+    param = _format_path(path)
     if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS and code.endswith("_value"):
         bound = "less than the minimum" if actual < limit else "greater than the maximum"
         _reject(f"{actual} is {bound} of {limit} - '{param}'")
-    _reject(f"Invalid '{param}': {message.format(limit=limit, actual=actual)}", param, code)
+    key = str(path[-1])
+    names = {
+        "param": param,
+        "parent": _format_path(path[:-1] or path),
+        "name": f"{key[:3]}...{key[-3:]}",
+        "bound": f"{operator} {limit}",
+        "limit": limit,
+        "actual": actual,
+    }
+    _reject(message.format(**names), param, code)
 
 
 # The largest integer that the service reads.

@@ -5359,6 +5359,40 @@ def test_number_beyond_its_limit_is_rejected_at_any_depth(name, body, param):
     assert re.fullmatch(r"(integer|decimal)_(below_min|above_max)_value", error["code"])
 
 
+TRAINING_LIMITS_ABOVE = [
+    ("supervised", "learning_rate_multiplier", 0, "0"),
+    ("dpo", "learning_rate_multiplier", -1, "0"),
+    ("dpo", "beta", 0, "0"),
+    ("reinforcement", "learning_rate_multiplier", 0.0, "0"),
+    ("reinforcement", "compute_multiplier", 0.00001, "1e-05"),
+]
+
+
+@pytest.mark.parametrize("method, param, value, bound", TRAINING_LIMITS_ABOVE)
+def test_number_at_a_limit_that_it_must_exceed_is_rejected(method, param, value, bound):
+    body = LIMITED_REQUESTS["fine_tuning.jobs.create"] | {
+        "method": {"type": method, method: {"hyperparameters": {param: value}}}
+    }
+    rejection = sent(populated_mock(), "fine_tuning.jobs.create", body)
+    path = f"method.{method}.hyperparameters.{param}"
+    assert rejection.json()["error"] == {
+        "message": f"Invalid '{path}': decimal below minimum value. Expected a value > {bound}, but got {value} instead.",
+        "type": "invalid_request_error",
+        "param": path,
+        "code": "decimal_below_min_value",
+    }
+
+
+@pytest.mark.parametrize("value", [0.00002, 10, "auto", None])
+def test_number_above_a_limit_that_it_must_exceed_is_accepted(value):
+    openai_mock = populated_mock()
+    openai_mock.state["files"]["file-1"] = {"purpose": "fine-tune"}
+    method = {"type": "reinforcement", "reinforcement": {"hyperparameters": {"compute_multiplier": value}}}
+    body = LIMITED_REQUESTS["fine_tuning.jobs.create"] | {"method": method}
+    response = sent(openai_mock, "fine_tuning.jobs.create", body)
+    assert response.status_code == 200, response.text
+
+
 @pytest.mark.parametrize("value", [[], {}, [1]])
 def test_array_or_object_in_place_of_a_number_is_rejected(value):
     name, body = chat_with(temperature=value)
@@ -5456,6 +5490,24 @@ LIMITED_VALUES = [
         id="value of metadata",
     ),
     pytest.param(
+        chat_with(metadata={"k" * 64: ""}),
+        chat_with(metadata={"a": "", "abc" + "k" * 62 + "xyz": ""}),
+        "Invalid property name in 'metadata': 'abc...xyz' is too long. Expected a string with maximum length 64, but got "
+        "a string with length 68 instead.",
+        f"metadata.abc{'k' * 62}xyz",
+        "property_name_above_max_length",
+        id="name in metadata",
+    ),
+    pytest.param(
+        ("vector_stores.search", {"query": "x"}),
+        ("vector_stores.files.update", {"attributes": {"k" * 65: 1}}),
+        "Invalid property name in 'attributes': 'kkk...kkk' is too long. Expected a string with maximum length 64, but "
+        "got a string with length 65 instead.",
+        f"attributes.{'k' * 65}",
+        "property_name_above_max_length",
+        id="name in attributes",
+    ),
+    pytest.param(
         chat_with(metadata={str(number): "" for number in range(16)}),
         chat_with(metadata={str(number): "" for number in range(17)}),
         "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
@@ -5526,6 +5578,32 @@ def test_values_beyond_their_limits_are_accepted_without_strict_mode(accepted, r
     assert response.status_code == 200, response.text
 
 
+# Requests without metadata for endpoints of different APIs, to which some is added below.
+REQUESTS_WITH_METADATA = {
+    "batches.create": {"completion_window": "24h", "endpoint": "/v1/responses", "input_file_id": "file-1"},
+    "conversations.create": {},
+    "fine_tuning.jobs.create": {"model": "gpt-4o-mini", "training_file": "file-1"},
+    "responses.create": INPUT_REQUEST,
+    "vector_stores.create": {},
+}
+
+
+@pytest.mark.parametrize("name, body", REQUESTS_WITH_METADATA.items(), ids=REQUESTS_WITH_METADATA)
+@pytest.mark.parametrize(
+    "metadata, code",
+    [
+        ({str(number): "a" for number in range(17)}, "object_above_max_properties"),
+        ({"k" * 65: "a"}, "property_name_above_max_length"),
+        ({"k": "a" * 513}, "string_above_max_length"),
+    ],
+    ids=["too many", "long name", "long value"],
+)
+def test_metadata_has_the_same_limits_at_every_endpoint(name, body, metadata, code):
+    rejection = sent(populated_mock(strict=True), name, body | {"metadata": metadata})
+    assert rejection.status_code == 400
+    assert rejection.json()["error"]["code"] == code
+
+
 def test_items_of_responses_and_conversations_have_the_same_limits():
     item = {"type": "function_call", "call_id": "x" * 65, "name": "f", "arguments": "{}"}
     openai_mock = populated_mock(strict=True)
@@ -5553,6 +5631,8 @@ def types_at(tp, keys):
         return types_at(args[0], keys[1:]) if is_array else []
     if keys[0] == "*":
         return types_at(args[1], keys[1:]) if len(args) == 2 else []
+    if keys[0] == "~":
+        return args[:1] if len(args) == 2 else []
     if typing_extensions.is_typeddict(origin):
         key = openai_responses._typed_dict_keys(origin).get(keys[0])
         return types_at(key.type, keys[1:]) if key else []

@@ -99,6 +99,8 @@ def codes(values: Iterable[Any]) -> str:
 def limit_words(limit: module._Limit) -> str:
     """Return a limit in words: "integer, 1 to 128"."""
     words = limit.kind
+    if limit.above is not None:
+        words += f", more than {limit.above:g}"
     if limit.minimum is not None and limit.maximum is not None:
         words += f", {limit.minimum} to {limit.maximum}"
     elif limit.minimum is not None:
@@ -117,8 +119,8 @@ def limits() -> str:
     parts = [
         "## Limits\n",
         "Limits of numbers hold always, all others in strict mode. The limit of a text, an array or an object is the\n"
-        "number of its characters, items or keys. `[]` stands for each item of an array, and `*` for each value of an\n"
-        "object.\n",
+        "number of its characters, items or keys. `[]` stands for each item of an array, `*` for each value of an object,\n"
+        "and `~` for the name of each value.\n",
     ]
     for prefix, rows in module._LIMITS.items():
         title = "Every endpoint"
