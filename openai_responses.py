@@ -2352,7 +2352,7 @@ def _has_expired(store: StateStore, resource: _Resource, key: Any) -> bool:
     obj = store[resource.name].get(key)
     if not isinstance(obj, dict):
         return False
-    expires_at = obj["expires_at"] if "expires_at" in obj else _idle_expiry(obj)
+    expires_at = obj["expires_at"] if "expires_at" in obj else _last_idle_second(obj)
     if not isinstance(expires_at, int) or expires_at >= time.time() or obj.get("status") == "expired":
         return False
     changes_status = resource.on_expire in (None, _mark_expired)
@@ -2362,12 +2362,12 @@ def _has_expired(store: StateStore, resource: _Resource, key: Any) -> bool:
     return resource.on_expire is not None or str(obj.get("status")) in _ACTIVE_STATUSES
 
 
-def _idle_expiry(obj: Mapping[str, Any]) -> int | None:
-    """Return the time at which an object expires after its last use, or None if it has no idle timeout."""
+def _last_idle_second(obj: Mapping[str, Any]) -> int | None:
+    """Return the last second before an object expires that nobody uses, or None if it has no idle timeout."""
     last_active_at = obj.get("last_active_at")
     minutes = _get_dict(obj, "expires_after").get("minutes")
     if isinstance(last_active_at, int) and isinstance(minutes, int):
-        return last_active_at + 60 * minutes
+        return last_active_at + 60 * minutes - 1
     return None
 
 
@@ -2431,7 +2431,7 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
     siblings = store._children(resource.name, *parents) if parents else store[resource.name]
     if key in siblings:
         store._ensure_metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
-        if len(siblings) == 1:
+        if len(siblings) == 1 and not resource.initial_objects:  # a list that has been seeded stays so
             store._store_metadata.by_key.pop((resource.name, parents))
     for descendant in resource.descendants:
         children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
@@ -9037,6 +9037,8 @@ _extend_table(
         "responses.create": _RESPONSE_BEHAVIOR,
         "responses.input_items.list": _Behavior(handler=_list_input_items),
         "responses.input_tokens.count": _Behavior(
+            references={"conversation": "conversations"},
+            check=_check_response,
             strict_check=_check_items,
             derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)},
             get_messages=_conversation_items,
@@ -10462,8 +10464,9 @@ def _step_events(store: StateStore, step: _JSON, chunk: int | None) -> Iterator[
                 delta = {"step_details": {"type": "tool_calls", "tool_calls": [indexed_delta]}}
                 yield _delta_event("thread.run.step.delta", step, delta)
     else:
-        message = store["beta.threads.messages"][step["thread_id"], details["message_creation"]["message_id"]]
-        yield from _thread_message_events(message, chunk)
+        message = store["beta.threads.messages"].get((step["thread_id"], details["message_creation"]["message_id"]))
+        if message:  # it may have been deleted since the step was created
+            yield from _thread_message_events(message, chunk)
     if step["status"] == "completed":
         yield "thread.run.step.completed", step
 
@@ -15035,12 +15038,38 @@ def _join_skill_files(call: _Call) -> bytes:
 
 
 def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
-    """Return the name and the description of a skill, from the lines `name: ...` and `description: ...` of its files."""
-    text = "\n".join(data.decode(errors="replace") for _, data, _ in _skill_files(call.body))
+    """Return the name and the description of a skill, from the lines `name: ...` and `description: ...` of SKILL.md."""
     fields = {}
-    for name, value in re.findall(r"^(name|description): *(.+)$", text, re.MULTILINE):
-        fields[name] = value.strip()
+    for name, value in re.findall(r"^(name|description): *(.+)$", _skill_manifest(call.body), re.MULTILINE):
+        fields.setdefault(name, value.strip().strip("\"'"))
     return fields
+
+
+def _skill_manifest(body: Mapping[str, Any]) -> str:
+    """Return the text of the uploaded SKILL.md: its front matter if it has any. Return "" if there is no such file.
+
+    The file may be in a directory, or in a ZIP archive.
+    """
+    import zipfile
+
+    for filename, data, _ in _skill_files(body):
+        files = {filename: data}
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                files = {name: archive.read(name) for name in archive.namelist()}
+        for name, content in files.items():
+            if os.path.basename(name) == "SKILL.md":
+                text = content.decode(errors="replace").replace("\r\n", "\n")
+                front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
+                return front_matter[1] if front_matter else text
+    return ""
+
+
+def _skill_content(call: _Call) -> bytes:
+    """Return the content of the default version of a skill, or what is stored for the skill if there is no version."""
+    skill = _require_target(call)
+    content = call.store["skills.versions.content"].get((skill["id"], skill.get("default_version")))
+    return _handle_content(call) if content is None else content
 
 
 def _derive_skill_version(call: _Call, obj: _JSON) -> _JSON:
@@ -15112,6 +15141,7 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
+        "skills.content.retrieve": _Behavior(handler=_skill_content),
         "skills.create": _Behavior(
             derive=_derive_skill,
             store=_store_skill,
@@ -15376,6 +15406,7 @@ _extend_table(
     _DEFAULTS_BY_SDK_MODEL,
     {
         "Invite": {"status": "pending"},
+        "WebhookEndpointWithSecret": {"signing_secret": _NewId("whsec_")},
         "Project": {
             "name": "",
             "status": "active",

@@ -43,6 +43,7 @@ import unittest
 import unittest.mock
 import warnings
 import wave
+import zipfile
 import zlib
 from typing import NamedTuple, Optional
 
@@ -2890,7 +2891,7 @@ DEFAULT_RESPONSES = {
         "event_types": [],
         "name": "",
         "object": "webhook_endpoint",
-        "signing_secret": "signing_secret",
+        "signing_secret": "whsec_#",
         "signing_secret_hint": None,
         "url": "https://example.com",
         "updated_at": None,
@@ -7455,6 +7456,21 @@ def test_incomplete_input_is_not_compacted(turns, client, input, message):
         client.responses.compact(model="gpt-5", input=input)
 
 
+@requires("responses.input_tokens.count")
+@incomplete_inputs
+def test_tokens_of_incomplete_input_are_not_counted(turns, client, input, message):
+    with pytest.raises(openai.APIStatusError, match=re.escape(message)):
+        client.responses.input_tokens.count(model="gpt-5", input=input)
+
+
+@requires("responses.input_tokens.count")
+def test_tokens_are_counted_only_after_a_stored_response_or_conversation(client):
+    with pytest.raises(openai.BadRequestError, match="Previous response with id 'resp_x' not found"):
+        client.responses.input_tokens.count(**INPUT_REQUEST, previous_response_id="resp_x")
+    with pytest.raises(openai.NotFoundError, match="conv_x"):
+        client.responses.input_tokens.count(**INPUT_REQUEST, conversation="conv_x")
+
+
 @requires("beta.responses.create")
 @incomplete_inputs
 def test_incomplete_input_is_rejected_by_the_beta(turns, client, input, message):
@@ -10823,8 +10839,14 @@ def test_response_usage_counts_tool_calls(openai_mock, client, tool):
     [
         "x" * 400,
         [{"role": "user", "content": "x" * 400}],
-        [{"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "x" * 400}],
-        [{"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x" * 400}],
+        [
+            {"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "x" * 400},
+            {"type": "function_call_output", "call_id": "call_1", "output": ""},
+        ],
+        [
+            {"type": "custom_tool_call", "call_id": "call_1", "name": "f", "input": "x" * 400},
+            {"type": "custom_tool_call_output", "call_id": "call_1", "output": ""},
+        ],
     ],
     ids=["text", "message", "function call", "custom tool call"],
 )
@@ -15918,6 +15940,12 @@ def test_unknown_model_is_not_found(client):
     assert caught.value.param == "model"
 
 
+def test_models_that_were_all_deleted_from_the_state_do_not_come_back(openai_mock, client):
+    for model in openai_mock.state.models.list():
+        openai_mock.state.models.delete(model.id)
+    assert client.models.list().data == []
+
+
 def test_models_of_openai_cannot_be_deleted(client):
     with pytest.raises(openai.PermissionDeniedError, match="You have insufficient permissions for this operation"):
         client.models.delete("gpt-4o")
@@ -19059,9 +19087,15 @@ def test_using_a_container_postpones_its_expiry(openai_mock, client, monkeypatch
 
 @pytest.mark.parametrize("name", CONTAINER_CALLS)
 def test_expired_container_cannot_be_used(client, monkeypatch, container_and_file, name):
-    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 + 1)
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60)
     with pytest.raises(openai.BadRequestError, match=r"Container is expired\."):
         CONTAINER_CALLS[name](client, *container_and_file)
+
+
+def test_container_is_active_until_its_expiry(client, monkeypatch, container_and_file):
+    container, _ = container_and_file
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000 + 20 * 60 - 1)
+    assert client.containers.retrieve(container).status == "running"
 
 
 def test_expired_container_can_be_retrieved_and_deleted(client, monkeypatch, container_and_file):
@@ -19080,6 +19114,39 @@ def test_expired_container_can_be_retrieved_and_deleted(client, monkeypatch, con
 
 
 SKILL_FILE = ("SKILL.md", b"---\nname: weather\ndescription: Tells the weather. \n---\n# one")
+
+
+def zipped(**files):
+    """Return a ZIP archive of texts by their names, with `__` for the slash."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(f"{name.replace('__', '/')}.md", text)
+    return buffer.getvalue()
+
+
+MANIFEST = "---\nname: weather\ndescription: 'Tells the weather: here.'\n---\nname: body\n"
+
+
+@requires("skills.create")
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("weather/readme.md", b"name: other\ndescription: other"), ("weather/SKILL.md", MANIFEST.encode())],
+        [("weather/SKILL.md", MANIFEST.replace("\n", "\r\n").encode())],
+        [("weather.zip", zipped(weather__SKILL=MANIFEST, weather__readme="name: other"))],
+    ],
+    ids=["directory", "line ends of Windows", "archive"],
+)
+def test_name_and_description_of_a_skill_are_in_the_front_matter_of_its_manifest(client, files):
+    skill = client.skills.create(files=files)
+    assert skill.name == "weather"
+    assert skill.description == "Tells the weather: here."
+
+
+@requires("skills.create")
+def test_skill_without_a_manifest_has_default_fields(client):
+    assert client.skills.create(files=[("readme.md", b"name: other")]).name != "other"
 
 
 @requires("skills.create", "skills.retrieve")
@@ -19142,6 +19209,24 @@ def test_skill_versions_keep_their_content(client):
     assert client.skills.content.retrieve(skill).read() == b"onetwo"
     assert client.skills.versions.content.retrieve("1", skill_id=skill).read() == b"onetwo"
     assert client.skills.versions.content.retrieve("2", skill_id=skill).read() == b"three"
+
+
+@requires("skills.content.retrieve", "skills.update", "skills.versions.create")
+def test_content_of_a_skill_is_that_of_its_default_version(client):
+    skill = client.skills.create(files=[("a.md", b"one")]).id
+    client.skills.versions.create(skill, files=[("a.md", b"two")])
+    assert client.skills.content.retrieve(skill).read() == b"one"
+    client.skills.update(skill, default_version="2")
+    assert client.skills.content.retrieve(skill).read() == b"two"
+    client.skills.versions.create(skill, files=[("a.md", b"three")], default=True)
+    assert client.skills.content.retrieve(skill).read() == b"three"
+
+
+@requires("skills.content.retrieve")
+def test_content_of_a_skill_without_versions_is_what_is_stored(openai_mock, client):
+    openai_mock.state["skills"]["skill_1"] = {"id": "skill_1"}
+    openai_mock.state["skills.content"]["skill_1"] = b"mine"
+    assert client.skills.content.retrieve("skill_1").read() == b"mine"
 
 
 @requires("skills.create", "skills.delete", "skills.versions.retrieve")
@@ -19519,11 +19604,19 @@ def test_webhook_endpoint_shows_its_secret_once(client):
     assert created.object == "webhook_endpoint"
     assert created.url == "https://example.com/w"
     assert created.event_types == ["batch.completed"]
-    assert created.signing_secret
+    assert created.signing_secret == "whsec_000000000000000000000001"
     assert client.webhooks.update(created.id, name="x").name == "x"
     retrieved = client.webhooks.retrieve(created.id)
     assert retrieved.name == "x"
     assert "signing_secret" not in retrieved.to_dict()
+
+
+@requires("webhooks.create")
+def test_first_secret_of_a_webhook_endpoint_verifies_its_events(client):
+    created = client.webhooks.create(name="w", url="https://example.com/w", event_types=["batch.completed"])
+    posted = openai_responses.webhook("batch.completed", {"id": "batch_1"}, secret=created.signing_secret)
+    event = client.webhooks.unwrap(posted.body, posted.headers, secret=created.signing_secret)
+    assert event.data.id == "batch_1"
 
 
 @requires("webhooks.create", "webhooks.rotate_secret")
@@ -20804,6 +20897,17 @@ def test_run_with_a_message_streams_its_events_in_order(openai_mock, client):
         ("thread.message.completed", "completed"),
         ("thread.run.step.completed", "completed"),
         ("thread.run.completed", "completed"),
+    ]
+
+
+def test_run_stream_goes_on_without_a_message_that_was_deleted():
+    details = {"type": "message_creation", "message_creation": {"message_id": "msg_1"}}
+    step = {"id": "step_1", "thread_id": "thread_1", "status": "completed", "step_details": details}
+    events = openai_responses._step_events(StateStore(), step, chunk=None)
+    assert [event_type for event_type, _ in events] == [
+        "thread.run.step.created",
+        "thread.run.step.in_progress",
+        "thread.run.step.completed",
     ]
 
 
