@@ -5376,8 +5376,9 @@ def test_number_at_a_limit_that_it_must_exceed_is_rejected(method, param, value,
     }
     rejection = sent(populated_mock(), "fine_tuning.jobs.create", body)
     path = f"method.{method}.hyperparameters.{param}"
+    expected = f"Expected a value > {bound}, but got {value} instead."
     assert rejection.json()["error"] == {
-        "message": f"Invalid '{path}': decimal below minimum value. Expected a value > {bound}, but got {value} instead.",
+        "message": f"Invalid '{path}': decimal below minimum value. {expected}",
         "type": "invalid_request_error",
         "param": path,
         "code": "decimal_below_min_value",
@@ -5493,8 +5494,8 @@ LIMITED_VALUES = [
     pytest.param(
         chat_with(metadata={"k" * 64: ""}),
         chat_with(metadata={"a": "", "abc" + "k" * 62 + "xyz": ""}),
-        "Invalid property name in 'metadata': 'abc...xyz' is too long. Expected a string with maximum length 64, but got "
-        "a string with length 68 instead.",
+        "Invalid property name in 'metadata': 'abc...xyz' is too long. Expected a string with maximum length 64, but "
+        "got a string with length 68 instead.",
         f"metadata.abc{'k' * 62}xyz",
         "property_name_above_max_length",
         id="name in metadata",

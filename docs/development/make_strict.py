@@ -119,8 +119,8 @@ def limits() -> str:
     parts = [
         "## Limits\n",
         "Limits of numbers hold always, all others in strict mode. The limit of a text, an array or an object is the\n"
-        "number of its characters, items or keys. `[]` stands for each item of an array, `*` for each value of an object,\n"
-        "and `~` for the name of each value.\n",
+        "number of its characters, items or keys. `[]` stands for each item of an array, `*` for each value of an\n"
+        "object, and `~` for the name of each value.\n",
     ]
     for prefix, rows in module._LIMITS.items():
         title = "Every endpoint"
