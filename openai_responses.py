@@ -2754,6 +2754,9 @@ def _check_body(call: _Call) -> None:
     if call.mock._strict:
         _check_api_key(call)
         _check_model_category(call)
+        if call.row.name in _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS:
+            _check_limits(call)  # a JSON schema has them before the values of other parameters
+        _check_companions(call)
         _check_params(call)
         _check_model_params(call)
         if call.behavior.strict_check:
@@ -2838,6 +2841,22 @@ def _check_moved(call: _Call, name: str) -> None:
                 "information: https://platform.openai.com/docs/api-reference/responses/create.",
                 code="unsupported_parameter",
             )
+
+
+# Parameters that are accepted only if another one is true, by endpoint: the other parameter by name.
+_COMPANION_PARAMS = {
+    "chat.completions.create": {"stream_options": "stream", "top_logprobs": "logprobs"},
+    "completions.create": {"stream_options": "stream"},
+    "responses.create": {"stream_options": "stream"},
+}
+
+
+def _check_companions(call: _Call) -> None:
+    """Raise the 400 of a parameter without the other one that it needs."""
+    companions = _COMPANION_PARAMS.get(call.row.name.removeprefix("beta."), {})
+    for param, companion in companions.items():
+        if call.body.get(param) is not None and not call.body.get(companion):
+            _reject(f"The '{param}' parameter is only allowed when '{companion}' is enabled.", param)
 
 
 # Parameters whose values the check of the endpoint rejects, because its message differs from that for other types.
@@ -3081,6 +3100,7 @@ class _ModelRule(NamedTuple):
     accepted: tuple[Any, ...] = ()  # values that are accepted, such as the default
     accepted_field: str = ""  # the field of `_ModelFamily` with the values that are accepted
     rejected: tuple[Any, ...] = ()  # if set, all other values are accepted
+    maximum: int | None = None  # if set, all numbers up to this one are accepted
     with_param: str = ""  # only if the request also has this parameter
     error_param: str | None = "{param}"  # the `param` of the error, a format string too
 
@@ -3093,6 +3113,7 @@ class _ModelRule(NamedTuple):
             "parent": _format_path(path[:-1] or path),
             "message": _format_path(path[:2]),  # of `messages`
             "value": value,
+            "maximum": self.maximum,
             "model": model,
             "accepted": _enumeration(quoted),
             "alternatives": _enumeration(quoted, "or"),
@@ -3156,6 +3177,8 @@ def _is_unsupported(rule: _ModelRule, value: Any, accepted: Sequence[Any]) -> bo
         return False
     if rule.rejected:
         return value in rule.rejected
+    if rule.maximum is not None:
+        return _is_number(value) and value > rule.maximum
     return value not in accepted
 
 
@@ -3368,6 +3391,7 @@ class _Limit(NamedTuple):
     pattern: str = ""
     words: tuple[str, ...] = ()  # what a number may be instead
     above: float | None = None  # a number must be larger than this one
+    models: str = ""  # a regular expression for the beginning of the names of the models with this limit
 
 
 _NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
@@ -3561,8 +3585,12 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("frequency_penalty", "decimal", -2, 2),
         _Limit("functions", "array", 1, 128),
         _Limit("functions[].name", "string", 1, 64, _NAME_PATTERN),
+        _Limit("logit_bias.*", "decimal", -100, 100),
+        _Limit("max_completion_tokens", "integer", 1),
+        _Limit("max_tokens", "integer", 1),
         _Limit("messages", "array", 1),
         _Limit("messages[].content", "array", 1),
+        _Limit("messages[].name", "string", 1, 64, r"^[^\s<|\\/>]+$"),
         _Limit("messages[].tool_calls[].function.name", "string", 1, 64, _NAME_PATTERN),
         _Limit("n", "integer", 1, 128),
         _Limit("prediction.content", "array", 1),
@@ -3571,7 +3599,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("safety_identifier", "string", maximum=64),
         _Limit("seed", "integer", -(2**63), 2**63 - 1),
         _Limit("stop", "array", 1, 4),
-        _Limit("tools", "array", maximum=128),
+        _Limit("tools", "array", 1, 128),
         _Limit("tools[].function.name", "string", 1, 64, _NAME_PATTERN),
         _Limit("top_logprobs", "integer", 0, 20),
     ),
@@ -3619,6 +3647,8 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("output_compression", "integer", 0, 100),
         _Limit("partial_images", "integer", 0, 3),
         _Limit("prompt", "string", 1, 32_000),
+        _Limit("prompt", "string", maximum=1000, models="dall-e-2"),
+        _Limit("prompt", "string", maximum=4000, models="dall-e-3"),
     ),
     "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
     "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
@@ -3800,6 +3830,8 @@ def _check_limits(call: _Call) -> None:
     limits_by_name = _limits_by_name(call.row.name, bool(call.mock._strict))
     for name in call.body:
         for limit in limits_by_name.get(name, ()):
+            if limit.models and not re.match(limit.models, _model_of(call)):
+                continue
             for path, value in _values_at(call.body, limit.param):
                 _check_limit(call, limit, path, value)
 
@@ -9194,6 +9226,7 @@ _AUDIO_MODELS = r"gpt-4o(-mini)?-audio|gpt-audio"
 def _check_chat_strictly(call: _Call) -> None:
     """Tool choice, messages and JSON mode must fit the rest of the request, and an audio model must have audio."""
     _check_chat_tool_choice(call)
+    _check_token_params(call)
     _check_search_params(call)
     _check_messages(call)
     _check_chat_audio(call)
@@ -9231,6 +9264,17 @@ def _check_chat_tool_choice(call: _Call) -> None:
 
     functions = [function.get("name") for function in _only_dicts(call.body.get("functions"))]
     _check_name_offered("function_call", _get_dict(call.body, "function_call").get("name"), functions, "functions")
+
+
+def _check_token_params(call: _Call) -> None:
+    """Only one parameter may limit the tokens, and the keys of a logit bias must be the numbers of tokens."""
+    if call.body.get("max_tokens") is not None and call.body.get("max_completion_tokens") is not None:
+        message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
+        _reject(message, "max_tokens", "invalid_parameter_combination")
+    for token in _get_dict(call.body, "logit_bias"):
+        if not re.fullmatch("[0-9]+", token):
+            message = f"Invalid key in 'logit_bias': {token}. You should only be submitting non-negative integers."
+            _reject(message, "logit_bias")
 
 
 def _check_name_offered(param: str, name: Any, names: Sequence[Any], tools_param: str) -> None:
@@ -9470,6 +9514,18 @@ def _store_chat(call: _Call, obj: _JSON, script: _Script) -> None:
 
 def _request_messages(call: _Call) -> list[_JSON]:
     return _only_dicts(call.body.get("messages"))
+
+
+def _check_best_of(call: _Call) -> None:
+    """The service must not return more choices than it generates."""
+    count = call.body.get("n") or 1
+    best_of = call.body.get("best_of")
+    if best_of is not None and count > best_of:
+        _reject(
+            "You requested that the server return more choices than it will generate (HINT: you must set 'n' (currently "
+            f"{count}) to be at most 'best_of' (currently {best_of}), or omit either parameter if you don't specifically "
+            "want to use them.)"
+        )
 
 
 def _derive_completion(call: _Call, obj: _JSON) -> _JSON:
@@ -9861,6 +9917,7 @@ _extend_table(
         ),
         "completions.create": _Behavior(
             is_generated=True,
+            strict_check=_check_best_of,
             derive=_derive_completion,
             events=_completion_events,
         ),
@@ -10034,7 +10091,36 @@ _CHAT_MODEL_RULES = (
 )
 
 
-_extend_table(_MODEL_RULES, {"chat.completions.create": _CHAT_MODEL_RULES})
+# The number of tokens that models generate at most, for models that are known to have one.
+_MAX_COMPLETION_TOKENS = {
+    r"gpt-3\.5-turbo|gpt-4-turbo|gpt-4-(0125|1106)|gpt-4o-2024-05-13": 4096,
+    r"gpt-4($|-0314|-0613)": 8192,
+    r"gpt-4o(?!-2024-05-13)|gpt-audio|chatgpt-4o|gpt-5(\.\d+)?-chat": 16_384,
+    r"gpt-4\.1|o1-preview": 32_768,
+    r"o1-mini": 65_536,
+    r"o1(?!-(mini|preview))|o3|o4": 100_000,
+    r"gpt-5(?!(\.\d+)?-chat)": 128_000,
+}
+
+
+def _token_limit_rules() -> Iterator[_ModelRule]:
+    """Yield the rules of the tokens that models generate at most."""
+    for models, maximum in _MAX_COMPLETION_TOKENS.items():
+        for param in ("max_tokens", "max_completion_tokens"):
+            yield _ModelRule(
+                param=param,
+                message=(
+                    "max_tokens is too large: {value}. This model supports at most {maximum} completion tokens, whereas "
+                    "you provided {value}."
+                ),
+                code="invalid_value",
+                models=models,
+                maximum=maximum,
+                error_param="max_tokens",
+            )
+
+
+_extend_table(_MODEL_RULES, {"chat.completions.create": (*_CHAT_MODEL_RULES, *_token_limit_rules())})
 
 
 # ======================================================================================================================
@@ -12850,6 +12936,24 @@ _DEFAULT_CAPTIONS = {
 _LANGUAGE_PATTERN = r"[A-Za-z]{2}|haw|yue"
 
 
+# The types of the files that are transcribed and translated.
+_AUDIO_FILE_TYPES = ["flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "oga", "ogg", "wav", "webm"]
+
+
+def _check_audio_file(call: _Call) -> None:
+    """A file must be of a type with audio. A file whose name has no extension may be of any type."""
+    filename, _, _ = _uploaded_file(call.body.get("file"))
+    extension = _file_extension(filename)
+    if extension and extension[1:] not in _AUDIO_FILE_TYPES:
+        _reject(f"Unrecognized file format. Supported formats: {_AUDIO_FILE_TYPES}")
+
+
+def _check_transcription(call: _Call) -> None:
+    """The file must have audio, and the language must be a code."""
+    _check_audio_file(call)
+    _check_language(call)
+
+
 def _check_language(call: _Call) -> None:
     """The language must be a code."""
     language = call.body.get("language")
@@ -12943,13 +13047,46 @@ def _image_from_bytes(value: Any) -> _JSON | None:
     return {"data": [{"b64_json": base64.b64encode(value).decode()}]}
 
 
-def _check_image_prompt(call: _Call) -> None:
-    """The prompt must not be empty."""
-    if call.body.get("prompt") == "":
-        message = (
-            "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string instead."
-        )
-        _reject(message, "prompt", "empty_string")
+# The content types of the images that models edit, by the extension of a file.
+_IMAGE_FILE_TYPES = {
+    ".jpeg": "image/jpeg",
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
+
+
+def _check_images(call: _Call) -> None:
+    """Uploaded images must be of a supported type, and the settings of the output must fit each other.
+
+    A file whose name has no extension may be of any type.
+    """
+    for param in ("image", "mask"):
+        value = call.body.get(param)
+        for file in value if isinstance(value, list) else [value]:
+            filename, _, content_type = _uploaded_file(file)
+            extension = _file_extension(filename)
+            if extension and extension not in _IMAGE_FILE_TYPES and content_type not in _IMAGE_FILE_TYPES.values():
+                supported = _enumeration([repr(name) for name in dict.fromkeys(_IMAGE_FILE_TYPES.values())])
+                message = f"Invalid file '{param}': unsupported mimetype ('{content_type}')."
+                _reject(f"{message} Supported file formats are {supported}.", param, "unsupported_file_mimetype")
+
+    for path, url in _values_at(call.body, "images[].image_url"):
+        if _file_extension(str(url).partition("?")[0]) == ".svg":
+            _reject_image("Invalid image data.", _format_path(path), "invalid_image_file")
+
+    output_format = call.body.get("output_format") or "png"
+    if call.body.get("background") == "transparent" and output_format == "jpeg":
+        _reject_image("Transparent background is not supported for JPEG output format", "background", "invalid_value")
+    compression = call.body.get("output_compression")
+    if output_format == "png" and compression is not None and _to_int("output_compression", compression) < 100:
+        message = "Compression less than 100 is not supported for PNG output format"
+        _reject_image(message, None, "invalid_png_output_compression")
+
+
+def _reject_image(message: str, param: str | None, code: str) -> typing.NoReturn:
+    """Raise the 400 of an image that cannot be read or made."""
+    raise _ServiceError(400, message, type="image_generation_user_error", param=param, code=code)
 
 
 def _derive_images(call: _Call, obj: _JSON) -> _JSON:
@@ -13158,6 +13295,13 @@ def _only_formats(models: str, *accepted: str) -> _ModelRule:
 _IMAGE_MODEL_RULES = (
     _unknown_param("response_format", _GPT_IMAGE_MODELS),
     _unknown_param("background", "dall-e"),
+    _ModelRule(
+        param="background",
+        message="Transparent background is not supported for this model.",
+        code="invalid_value",
+        models="gpt-image-2",
+        rejected=("transparent",),
+    ),
     _unknown_param("output_compression", "dall-e"),
     _unknown_param("output_format", "dall-e"),
     _unknown_param("partial_images", "dall-e"),
@@ -13209,7 +13353,7 @@ _extend_table(
         ),
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
-            strict_check=_check_language,
+            strict_check=_check_transcription,
             default=_default_captions,
             derive=_derive_transcription,
             events=_transcription_events,
@@ -13221,6 +13365,7 @@ _extend_table(
         ),
         "audio.translations.create": _Behavior(
             is_generated=True,
+            strict_check=_check_audio_file,
             default=_default_captions,
             type_paths_by_format={
                 **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
@@ -13229,19 +13374,20 @@ _extend_table(
         ),
         "images.create_variation": _Behavior(
             is_generated=True,
+            strict_check=_check_images,
             coerce=_image_from_bytes,
             derive=_derive_images,
         ),
         "images.edit": _Behavior(
             is_generated=True,
-            strict_check=_check_image_prompt,
+            strict_check=_check_images,
             coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, event_prefix="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
-            strict_check=_check_image_prompt,
+            strict_check=_check_images,
             coerce=_image_from_bytes,
             derive=_derive_images,
             events=functools.partial(_image_events, event_prefix="image_generation"),
@@ -13539,6 +13685,14 @@ _extend_table(
                 message="This model does not support specifying dimensions.",
                 code=None,
                 models=r"text-embedding-ada-002",
+                error_param=None,
+            ),
+            _ModelRule(
+                param="dimensions",
+                message="Invalid value for 'dimensions' = {value}. Must be less than or equal to {maximum}.",
+                code=None,
+                models=r"text-embedding-3-small",
+                maximum=1536,
                 error_param=None,
             ),
         ),

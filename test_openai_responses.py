@@ -5556,6 +5556,55 @@ LIMITED_VALUES = [
 ]
 
 
+# The same for limits of other shapes: by model, and for values with a pattern.
+LIMITED_VALUES += [
+    pytest.param(
+        chat_with(tools=[function_tool()]),
+        chat_with(tools=[]),
+        "Invalid 'tools': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+        "tools",
+        "empty_array",
+        id="no tools of chat",
+    ),
+    pytest.param(
+        chat_with(messages=[{"role": "user", "content": "Hi", "name": "Ann-1"}]),
+        chat_with(messages=[{"role": "user", "content": "Hi", "name": "Ann 1"}]),
+        "Invalid 'messages[0].name': string does not match pattern. Expected a string that matches the pattern "
+        r"'^[^\s<|\\/>]+$'.",
+        "messages[0].name",
+        "invalid_value",
+        id="name of a message",
+    ),
+    pytest.param(
+        ("images.generate", {"model": "dall-e-2", "prompt": "x" * 1000}),
+        ("images.generate", {"model": "dall-e-2", "prompt": "x" * 1001}),
+        "Invalid 'prompt': string too long. Expected a string with maximum length 1000, but got a string with length "
+        "1001 instead.",
+        "prompt",
+        "string_above_max_length",
+        id="prompt of dall-e-2",
+    ),
+    pytest.param(
+        ("images.generate", {"model": "dall-e-3", "prompt": "x" * 4000}),
+        ("images.generate", {"model": "dall-e-3", "prompt": "x" * 4001}),
+        "Invalid 'prompt': string too long. Expected a string with maximum length 4000, but got a string with length "
+        "4001 instead.",
+        "prompt",
+        "string_above_max_length",
+        id="prompt of dall-e-3",
+    ),
+    pytest.param(
+        ("images.generate", {"model": "gpt-image-1", "prompt": "x" * 4001}),
+        ("images.generate", {"model": "gpt-image-1", "prompt": "x" * 32_001}),
+        "Invalid 'prompt': string too long. Expected a string with maximum length 32000, but got a string with length "
+        "32001 instead.",
+        "prompt",
+        "string_above_max_length",
+        id="prompt of gpt-image-1",
+    ),
+]
+
+
 @pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
 def test_strict_mode_rejects_values_beyond_their_limits(accepted, rejected, message, param, code):
     rejection = sent(populated_mock(strict=True), *rejected)
@@ -5674,6 +5723,253 @@ def test_every_limit_is_for_a_parameter_of_the_sdk(prefix, limit):
         if name in param_types:
             found += types_at(param_types[name], keys)
     assert found
+
+
+COMPLETION = {"model": "gpt-3.5-turbo-instruct", "prompt": "Hi"}
+EMBEDDING = {"model": "text-embedding-3-small", "input": "Hi"}
+IMAGE = {"model": "gpt-image-1", "prompt": "A cat"}
+
+
+def without_another(param, companion):
+    """Return the message about a parameter that needs another one."""
+    return f"The '{param}' parameter is only allowed when '{companion}' is enabled."
+
+
+# A request whose parameters do not fit each other or the model, the same without that fault, and the service's error.
+UNFITTING_PARAMS = [
+    pytest.param(
+        chat_with(stream_options={"include_usage": True}),
+        chat_with(stream_options={"include_usage": True}, stream=True),
+        (without_another("stream_options", "stream"), "stream_options", None),
+        id="stream options of a chat without a stream",
+    ),
+    pytest.param(
+        respond_with(stream_options={"include_obfuscation": False}, stream=False),
+        respond_with(stream_options={"include_obfuscation": False}, stream=True),
+        (without_another("stream_options", "stream"), "stream_options", None),
+        id="stream options of a response without a stream",
+    ),
+    pytest.param(
+        ("completions.create", COMPLETION | {"stream_options": {"include_usage": True}}),
+        ("completions.create", COMPLETION | {"stream_options": None}),
+        (without_another("stream_options", "stream"), "stream_options", None),
+        id="stream options of a completion without a stream",
+    ),
+    pytest.param(
+        chat_with(top_logprobs=2),
+        chat_with(top_logprobs=2, logprobs=True),
+        (without_another("top_logprobs", "logprobs"), "top_logprobs", None),
+        id="alternatives without log probabilities",
+    ),
+    pytest.param(
+        chat_with(max_tokens=5, max_completion_tokens=5),
+        chat_with(max_tokens=None, max_completion_tokens=5),
+        (
+            "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported.",
+            "max_tokens",
+            "invalid_parameter_combination",
+        ),
+        id="two limits of tokens",
+    ),
+    pytest.param(
+        chat_with(logit_bias={"50256": -100, "hello": 1}),
+        chat_with(logit_bias={"50256": -100}),
+        (
+            "Invalid key in 'logit_bias': hello. You should only be submitting non-negative integers.",
+            "logit_bias",
+            None,
+        ),
+        id="a text as the key of a logit bias",
+    ),
+    pytest.param(
+        chat_with(model="gpt-4o", max_tokens=16_385),
+        chat_with(model="gpt-4o", max_tokens=16_384),
+        (
+            "max_tokens is too large: 16385. This model supports at most 16384 completion tokens, whereas you provided "
+            "16385.",
+            "max_tokens",
+            "invalid_value",
+        ),
+        id="more tokens than gpt-4o generates",
+    ),
+    pytest.param(
+        chat_with(model="gpt-4.1-mini", max_completion_tokens=40_000),
+        chat_with(model="o3", max_completion_tokens=40_000),
+        (
+            "max_tokens is too large: 40000. This model supports at most 32768 completion tokens, whereas you provided "
+            "40000.",
+            "max_tokens",
+            "invalid_value",
+        ),
+        id="more tokens than gpt-4.1-mini generates",
+    ),
+    pytest.param(
+        ("completions.create", COMPLETION | {"n": 3, "best_of": 2}),
+        ("completions.create", COMPLETION | {"n": 3, "best_of": 3}),
+        (
+            "You requested that the server return more choices than it will generate (HINT: you must set 'n' "
+            "(currently 3) to be at most 'best_of' (currently 2), or omit either parameter if you don't specifically "
+            "want to use them.)",
+            None,
+            None,
+        ),
+        id="fewer choices generated than returned",
+    ),
+    pytest.param(
+        ("embeddings.create", EMBEDDING | {"dimensions": 1537}),
+        ("embeddings.create", {"model": "text-embedding-3-large", "input": "Hi", "dimensions": 1537}),
+        ("Invalid value for 'dimensions' = 1537. Must be less than or equal to 1536.", None, None),
+        id="more dimensions than the model has",
+    ),
+    pytest.param(
+        ("embeddings.create", EMBEDDING | {"dimensions": -1, "encoding_format": "text"}),
+        ("embeddings.create", EMBEDDING | {"dimensions": 1, "encoding_format": "float"}),
+        ("-1 is less than the minimum of 1 - 'dimensions'", None, None),
+        id="two faults, of which the number is reported",
+    ),
+]
+
+
+@pytest.mark.parametrize("rejected, accepted, error", UNFITTING_PARAMS)
+def test_strict_mode_rejects_parameters_that_do_not_fit(rejected, accepted, error):
+    message, param, code = error
+    rejection = sent(populated_mock(strict=True), *rejected)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": param,
+        "code": code,
+    }
+
+
+@pytest.mark.parametrize("rejected, accepted, error", UNFITTING_PARAMS)
+def test_strict_mode_accepts_parameters_that_fit(rejected, accepted, error):
+    response = sent(populated_mock(strict=True), *accepted)
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize("rejected, accepted, error", UNFITTING_PARAMS[:-1])
+def test_parameters_that_do_not_fit_are_accepted_without_strict_mode(rejected, accepted, error):
+    response = sent(populated_mock(), *rejected)
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    "model, maximum",
+    [
+        ("gpt-3.5-turbo", 4096),
+        ("gpt-4-turbo-2024-04-09", 4096),
+        ("gpt-4o-2024-05-13", 4096),
+        ("gpt-4", 8192),
+        ("gpt-4-0613", 8192),
+        ("gpt-4o-mini", 16_384),
+        ("gpt-5-chat-latest", 16_384),
+        ("gpt-5.1-chat-latest", 16_384),
+        ("gpt-4.1", 32_768),
+        ("o1-preview", 32_768),
+        ("o1-mini", 65_536),
+        ("o1", 100_000),
+        ("o4-mini", 100_000),
+        ("gpt-5", 128_000),
+        ("gpt-5.2", 128_000),
+    ],
+)
+def test_strict_mode_knows_how_many_tokens_a_model_generates(model, maximum):
+    openai_mock = populated_mock(strict=True)
+    assert sent(openai_mock, *chat_with(model=model, max_completion_tokens=maximum)).status_code == 200
+    rejection = sent(openai_mock, *chat_with(model=model, max_completion_tokens=maximum + 1))
+    assert rejection.json()["error"]["message"].startswith(
+        f"max_tokens is too large: {maximum + 1}. This model supports at most {maximum} completion tokens"
+    )
+
+
+def test_strict_mode_knows_no_number_of_tokens_of_unknown_models():
+    response = sent(populated_mock(strict=True), *chat_with(model="mine", max_completion_tokens=10**9))
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("param", ["max_tokens", "max_completion_tokens"])
+def test_chat_without_any_token_is_rejected(param):
+    rejection = sent(populated_mock(), *chat_with(**{param: 0}))
+    assert rejection.json()["error"] == {
+        "message": f"Invalid '{param}': integer below minimum value. Expected a value >= 1, but got 0 instead.",
+        "type": "invalid_request_error",
+        "param": param,
+        "code": "integer_below_min_value",
+    }
+
+
+@pytest.mark.parametrize("bias, code", [(-101, "decimal_below_min_value"), (101, "decimal_above_max_value")])
+def test_logit_bias_is_limited(bias, code):
+    rejection = sent(populated_mock(), *chat_with(logit_bias={"5": 0, "6": bias}))
+    assert rejection.json()["error"]["param"] == "logit_bias.6"
+    assert rejection.json()["error"]["code"] == code
+
+
+# Settings of images that don't fit each other, with the service's error.
+UNFITTING_IMAGE_SETTINGS = [
+    (
+        {"background": "transparent", "output_format": "jpeg"},
+        "Transparent background is not supported for JPEG output format",
+        "background",
+        "invalid_value",
+    ),
+    (
+        {"output_compression": 0},
+        "Compression less than 100 is not supported for PNG output format",
+        None,
+        "invalid_png_output_compression",
+    ),
+]
+
+
+@pytest.mark.parametrize("settings, message, param, code", UNFITTING_IMAGE_SETTINGS, ids=["background", "compression"])
+def test_strict_mode_rejects_settings_of_images_that_do_not_fit(settings, message, param, code):
+    rejection = sent(populated_mock(strict=True), "images.generate", IMAGE | settings)
+    assert rejection.status_code == 400
+    assert rejection.json()["error"] == {
+        "message": message,
+        "type": "image_generation_user_error",
+        "param": param,
+        "code": code,
+    }
+    assert sent(populated_mock(), "images.generate", IMAGE | settings).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"background": "transparent"},
+        {"background": "transparent", "output_format": "webp", "output_compression": 50},
+        {"background": "opaque", "output_format": "jpeg", "output_compression": 0},
+        {"output_format": "png", "output_compression": 100},
+    ],
+)
+def test_strict_mode_accepts_settings_of_images_that_fit(settings):
+    assert sent(populated_mock(strict=True), "images.generate", IMAGE | settings).status_code == 200
+
+
+def test_strict_mode_rejects_a_transparent_background_of_models_without():
+    body = IMAGE | {"model": "gpt-image-2", "background": "transparent"}
+    error = sent(populated_mock(strict=True), "images.generate", body).json()["error"]
+    assert error["message"] == "Transparent background is not supported for this model."
+    assert error["param"] == "background"
+    opaque = sent(populated_mock(strict=True), "images.generate", body | {"background": "opaque"})
+    assert opaque.status_code == 200
+
+
+def test_strict_mode_rejects_a_url_of_a_vector_image():
+    body = IMAGE | {
+        "images": [{"image_url": "https://example.com/a.png"}, {"image_url": "https://example.com/b.SVG?c"}]
+    }
+    rejection = sent(populated_mock(strict=True), "images.edit", body)
+    assert rejection.json()["error"] == {
+        "message": "Invalid image data.",
+        "type": "image_generation_user_error",
+        "param": "images[1].image_url",
+        "code": "invalid_image_file",
+    }
 
 
 STRICT_DEPTH_ERRORS = [
@@ -16823,6 +17119,47 @@ def test_default_mode_does_not_check_the_values_in_forms(call):
 )
 def test_strict_mode_accepts_valid_values_in_forms(call):
     assert strict_form_error(call) is None
+
+
+AUDIO_TYPES = "['flac', 'm4a', 'mp3', 'mp4', 'mpeg', 'mpga', 'oga', 'ogg', 'wav', 'webm']"
+
+
+@pytest.mark.parametrize("name", ["transcriptions", "translations"])
+def test_strict_mode_rejects_a_file_without_audio(name):
+    def call(client, filename):
+        return getattr(client.audio, name).create(model="whisper-1", file=(filename, b"x"))
+
+    assert strict_form_error(lambda client: call(client, "a.txt")) == {
+        "message": f"Unrecognized file format. Supported formats: {AUDIO_TYPES}",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    }
+    assert strict_form_error(lambda client: call(client, "a.txt"), strict=False) is None
+    for filename in ("a.MP3", "b.c.ogg", "a"):
+        assert strict_form_error(lambda client, filename=filename: call(client, filename)) is None
+
+
+@pytest.mark.parametrize("param", ["image", "mask"])
+def test_strict_mode_rejects_a_file_that_is_no_image(param):
+    def call(client, file):
+        return client.images.edit(**{"model": "gpt-image-1", "prompt": "A cat", "image": b"x", param: file})
+
+    assert strict_form_error(lambda client: call(client, ("a.gif", b"x", "image/gif"))) == {
+        "message": f"Invalid file '{param}': unsupported mimetype ('image/gif'). "
+        "Supported file formats are 'image/jpeg', 'image/png', and 'image/webp'.",
+        "type": "invalid_request_error",
+        "param": param,
+        "code": "unsupported_file_mimetype",
+    }
+    for file in (("a.PNG", b"x"), ("a.bin", b"x", "image/webp"), b"x"):
+        assert strict_form_error(lambda client, file=file: call(client, file)) is None
+
+
+def test_strict_mode_checks_each_of_several_images():
+    images = [("a.png", b"x"), ("b.pdf", b"y")]
+    error = strict_form_error(edit_image(image=images))
+    assert error["message"].startswith("Invalid file 'image': unsupported mimetype ('application/pdf').")
 
 
 @requires("diarized_json")

@@ -67,6 +67,8 @@ callable of the test gives it.
 | [limits](#limits) of texts, arrays and objects; patterns of names | no | no | yes |
 | [models](#models): the right endpoint, and parameters and values that they support | no | no | yes |
 | parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
+| parameters [without another one](#parameters-that-need-another-one), or that exclude each other | no | no | yes |
+| audio and images in files of another type; settings of an image that do not fit each other | no | no | yes |
 | ids of items with a prefix of items; content by role; one source of an image or a file | no | no | yes |
 | a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
 | `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
@@ -111,6 +113,8 @@ def limit_words(limit: module._Limit) -> str:
         words += f", or {codes(limit.words)}"
     if limit.pattern:
         words += f", matches `{limit.pattern}`"
+    if limit.models:
+        words += f", of {code(limit.models)}"
     return words
 
 
@@ -172,6 +176,8 @@ def accepted_by(rule: module._ModelRule) -> str:
         return f"the {rule.accepted_field} of the model"
     if rule.rejected:
         return f"all but {codes(rule.rejected)}"
+    if rule.maximum is not None:
+        return f"up to {rule.maximum}"
     return codes(rule.accepted) or "none"
 
 
@@ -210,6 +216,15 @@ def exceptions() -> str:
     )
 
 
+def companions() -> str:
+    """Return the section about parameters that need another one."""
+    rows = []
+    for endpoint, params in module._COMPANION_PARAMS.items():
+        for param, companion in params.items():
+            rows.append((code(endpoint), code(param), code(companion)))
+    return f"## Parameters that need another one\n\n{table(('endpoint', 'parameter', 'only with'), rows)}"
+
+
 def moved() -> str:
     """Return the section about parameters that have another name in another API."""
     rows = []
@@ -227,7 +242,7 @@ def shutdowns() -> str:
 
 def page() -> str:
     """Return the text of `strict.md`."""
-    return "\n".join([HEAD, limits(), models(), exceptions(), moved(), shutdowns()])
+    return "\n".join([HEAD, limits(), models(), exceptions(), companions(), moved(), shutdowns()])
 
 
 def main() -> None:
