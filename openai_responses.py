@@ -8828,9 +8828,6 @@ _ITEM_TYPES: dict[str, _ItemType] = {
                 "max_output_length": None,
                 "output": [{"stdout": _DEFAULT_TEXT}],
             },
-            # the output of one command; the event for its end has a model of the same name
-            "responses.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
-            "beta.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
         },
         events=(_command_output_events,),
         initial={"output": []},
@@ -9004,6 +9001,9 @@ _extend_table(
             "service_tier": "default",
             "completed_at": _Timestamp(),
         },
+        # the output of one command of a shell; the event for its end has a model of the same name
+        "responses.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
+        "beta.Output": {"outcome": {"type": "exit", "exit_code": 0}, "stderr": "", "stdout": ""},
     },
 )
 

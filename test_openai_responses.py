@@ -23135,7 +23135,7 @@ async def forget_an_argument(request):
 
 def test_bug_in_a_coroutine_function_of_an_endpoint_route_is_a_mistake(openai_mock, create, client_kind):
     create.route.mock(side_effect=forget_an_argument)
-    with pytest.raises(TypeError, match="list indices must be integers"):
+    with contextlib.suppress(TypeError):  # `pytest.raises` would take the mistake off the list
         run_with_client(client_kind, complete_with)
     assert [type(mistake.error) for mistake in openai_mock.mistakes] == [TypeError]
     openai_mock.mistakes.clear()
@@ -29621,38 +29621,28 @@ def test_docs_are_collected():
 # ---- the items of the page about hosted tools ------------------------------------------------------------------------
 
 
-HOSTED_ITEMS = re.findall(
-    r"^\| .+ \| `(\{\"type\": .+\})` \|$", (DOCS / "hosted-tools.md").read_text(encoding="utf-8"), re.MULTILINE
-)
+def documented_items():
+    """Return the items in the tables of the page about hosted tools."""
+    rows = re.findall(r"^\| .*", (DOCS / "hosted-tools.md").read_text(encoding="utf-8"), re.MULTILINE)
+    return [ast.literal_eval(item) for row in rows for item in re.findall(r"`(\{.*?\})`", row)]
 
 
-def test_items_of_hosted_tools_are_collected():
-    assert len(HOSTED_ITEMS) == 10
-
-
-@pytest.mark.parametrize("source", HOSTED_ITEMS)
-def test_item_of_a_hosted_tool_is_completed(openai_mock, client_kind, source):
-    item = ast.literal_eval(source)
-    openai_mock.responses.create.response = reply(item, "Done.")
-
-    async def call(client):
-        return await awaited(client.responses.create(**INPUT_REQUEST))
-
-    output_item, message = run_with_client(client_kind, call).output
-    assert contains(output_item.to_dict(), item)
-    assert output_item.id
-    assert message.content[0].text == "Done."
-
-
-@pytest.mark.parametrize("source", HOSTED_ITEMS)
-def test_item_of_a_hosted_tool_is_streamed(openai_mock, source):
-    item = ast.literal_eval(source)
-    openai_mock.responses.create.response = reply(item, "Done.")
-    # not by the SDK, whose older releases lack some events
-    events = parse_sse(sent(openai_mock, "responses.create", INPUT_REQUEST | {"stream": True}).text)
-    event_type, completed = events[-1]
-    assert event_type == "response.completed"
-    assert contains(completed["response"]["output"][0], item)
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("item", documented_items(), ids=lambda item: item["type"])
+def test_item_of_a_hosted_tool_arrives_as_documented(openai_mock, client, item, streaming):
+    is_multi_agent = item["type"] in ("agent_message", "multi_agent_call", "multi_agent_call_output")
+    if is_multi_agent and not hasattr(client.beta, "responses"):
+        pytest.skip("this SDK has no items of several agents")
+    if item["type"] in ("apply_patch_call", "shell_call", "shell_call_output"):
+        client = lenient_client()  # the SDK's types lack their events, in some releases
+    resource = client.beta.responses if is_multi_agent else client.responses
+    endpoint = openai_mock.beta.responses.create if is_multi_agent else openai_mock.responses.create
+    endpoint.response = reply(item, "Done.")
+    response = resource.create(**INPUT_REQUEST, stream=streaming)
+    if streaming:
+        response = list(response)[-1].response
+    assert openai_responses._first_mismatch(response.output[0].to_dict(), item) is None
+    assert response.output[1].content[0].text == "Done."
 
 
 # ---- the lines of the page of tasks ----------------------------------------------------------------------------------
@@ -30192,30 +30182,6 @@ def test_line_of_the_tasks_page_makes_a_mock_without_pytest(openai_mock):
     assert own_mock is not openai_mock
     with own_mock:
         assert task_text() == "Hi"
-
-
-def documented_items():
-    """Return the items in the tables of the page about hosted tools."""
-    rows = re.findall(r"^\| .*", (DOCS / "hosted-tools.md").read_text(encoding="utf-8"), re.MULTILINE)
-    return [ast.literal_eval(item) for row in rows for item in re.findall(r"`(\{.*?\})`", row)]
-
-
-@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("item", documented_items(), ids=lambda item: item["type"])
-def test_item_of_a_hosted_tool_arrives_as_documented(openai_mock, client, item, streaming):
-    is_multi_agent = item["type"] in ("agent_message", "multi_agent_call", "multi_agent_call_output")
-    if is_multi_agent and not hasattr(client.beta, "responses"):
-        pytest.skip("this SDK has no items of several agents")
-    if item["type"] in ("apply_patch_call", "shell_call", "shell_call_output"):
-        client = lenient_client()  # the SDK's types lack their events, in some releases
-    resource = client.beta.responses if is_multi_agent else client.responses
-    endpoint = openai_mock.beta.responses.create if is_multi_agent else openai_mock.responses.create
-    endpoint.response = reply(item, "Done.")
-    response = resource.create(**INPUT_REQUEST, stream=streaming)
-    if streaming:
-        response = list(response)[-1].response
-    assert openai_responses._first_mismatch(response.output[0].to_dict(), item) is None
-    assert response.output[1].content[0].text == "Done."
 
 
 def test_every_line_of_the_tasks_page_has_a_test():
