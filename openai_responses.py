@@ -571,6 +571,8 @@ _HELPER_ENDPOINTS = {
     "beta.threads.runs.stream": "beta.threads.runs.create",
     "beta.threads.runs.submit_tool_outputs_and_poll": "beta.threads.runs.submit_tool_outputs",
     "beta.threads.runs.submit_tool_outputs_stream": "beta.threads.runs.submit_tool_outputs",
+    "beta.agents.environments.files.prepare": "files.create",
+    "beta.agents.environments.files.prepare_directory": "files.create",
     "beta.agents.environments.files.upload": "beta.agents.environments.files.create",
     "beta.agents.sessions.artifacts.for_result": "beta.agents.sessions.artifacts.list",
     "beta.agents.sessions.stream": "beta.agents.sessions.events.create",
@@ -829,6 +831,9 @@ class _Resource:
     initial_objects: Callable[[], dict[Any, Any]] | None = None  # returns the objects that exist from the start
     on_delete: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that was deleted
     on_expire: Callable[[StateStore, Any, _JSON], None] | None = None  # called with an object that expires
+    sort_key: Callable[[_JSON], Any] | None = None  # returns what a list is sorted by; None for the order of creation
+    # the query parameters of a list that are not the value of a field: is an object selected by the parameter's value?
+    filters: Mapping[str, Callable[[_JSON, str], bool]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def rows(self) -> list[_Row]:
@@ -2157,9 +2162,9 @@ class _Metadata:
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
     created_by: str = ""  # the endpoint that created a run or a session
-    events: list[_JSON] = dataclasses.field(default_factory=list)  # the events of a session of an agent, in order
-    # the events that a session has not produced yet; to produce one changes the state
-    upcoming: list[Iterator[_JSON]] = dataclasses.field(default_factory=list)
+    # the events of a session of an agent, in order, each with the pace of the response that it belongs to
+    events: list[tuple[_JSON, Any]] = dataclasses.field(default_factory=list)
+    upcoming: list[Any] = dataclasses.field(default_factory=list)  # the `_QueuedEvents` of a session
     requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
     results: list[Any] = dataclasses.field(default_factory=list)  # the results of a batch
     seeded: bool = False  # True if a list has been filled with its initial objects
@@ -5834,12 +5839,16 @@ class _Behavior:
     events: Callable[[_Call, Any, int | None], Iterable[_Event]] | None = None
     # whether the answer is a stream without `stream=True`
     always_streams: bool = False
+    # whether the pace of a response applies to the streams that other calls have opened, and not to the reply
+    paces_other_streams: bool = False
     # whether requests that come while the stream is read change its later events, so that each event is sent alone
     is_interactive: bool = False
     # the endpoint whose responses and rules apply where this one has none: the same call over another connection
     fallback_to: str = ""
     # returns everything that the model sees; see `_conversation_of`
     get_messages: Callable[[_Call], list[_JSON]] | None = None
+    # returns the tools that the model can call; None: those of the request
+    get_tools: Callable[[_Call], list[_JSON]] | None = None
     # converts other values that `.response` accepts to a partial, or to a function of the call
     coerce: Callable[[Any], Any] | None = None
     # the parameter that contains items
@@ -6346,6 +6355,9 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
     if order not in ("asc", "desc"):
         _reject(f"Invalid 'order': expected 'asc' or 'desc', but got '{query['order']}'.", "order")
     objects = store._children(resource.name, *parents) if parents else _seed_objects(store, resource)
+    if resource.sort_key or resource.filters:
+        objects = _sorted_and_filtered(resource, objects, query)
+        query = {name: value for name, value in query.items() if name not in resource.filters}
     list_metadata = store._get_metadata(resource.name, parents)
     deleted = list_metadata.tombstones if list_metadata else {}
     keys = _keys_between(objects, deleted, parents, query, newest_first=order == "desc")
@@ -6358,6 +6370,20 @@ def _list_page(row: _Row, store: StateStore, parents: Iterable[str], query: Mapp
             _expire_if_due(store, resource, key)
         return _list_page(row, store, parents, query)
     return _make_page(row, [_load_object(store, resource, key) for key in page_keys], has_more)
+
+
+def _sorted_and_filtered(
+    resource: _Resource, objects: Mapping[Any, _JSON], query: Mapping[str, str]
+) -> dict[Any, _JSON]:
+    """Return the objects that the filters of a resource select, in the order of its `sort_key`."""
+    selected = [*objects.items()]
+    for name, is_selected in resource.filters.items():
+        if name in query:
+            selected = [(key, obj) for key, obj in selected if is_selected(obj, query[name])]
+    sort_key = resource.sort_key
+    if sort_key:
+        selected.sort(key=lambda item: sort_key(item[1]))
+    return dict(selected)
 
 
 def _keys_between(
@@ -10716,11 +10742,57 @@ _extend_table(
 # ---- sessions of agents: their agents and environments ---------------------------------------------------------------
 
 
+def _check_session_request(call: _Call) -> None:
+    """Raise the error of a session without a model or input, or of an object in its request that does not exist."""
+    agent_id = call.body.get("agent_id")
+    if agent_id is None and not _get_dict(call.body, "agent").get("model"):
+        _reject("agent.model is required when agent_id is omitted", "agent.model", "invalid_request_error")
+    _check_agent_id(call, agent_id)
+    environment = _get_dict(call.body, "environment")
+    _check_environment(call, environment)
+    has_input = _creates_with_input(call)
+    if environment.get("type") == "none" and not has_input:
+        _reject("input is required when environment.type is 'none'", "input", "invalid_request_error")
+    if call.wants_stream and environment.get("type") != "self_hosted" and not has_input:
+        message = "input is required when stream is true, unless environment.type is 'self_hosted'"
+        _reject(message, "input", "invalid_request_error")
+    if "stream_options" in call.body and not call.wants_stream:
+        _reject("stream_options is only allowed when stream is true", "stream_options", "invalid_request_error")
+
+
+def _check_agent_id(call: _Call, agent_id: Any) -> None:
+    """Raise the 400 of an agent that only a session has, and the 404 of any other agent that is not saved."""
+    if agent_id is None or agent_id in call.store["beta.agents"]:
+        return
+    for session in call.store["beta.agents.sessions"].values():
+        if _get_dict(session, "agent").get("id") == agent_id:
+            _reject(f"Agent '{agent_id}' is not a saved agent.", "agent_id", "agent_not_persisted")
+    raise _get_resource("beta.agents").not_found_error(agent_id, "agent_id")
+
+
+# The parameters of an environment that contain IDs, and the resource of these IDs.
+_ENVIRONMENT_REFERENCES = {
+    "environment_id": "beta.agents.environments",
+    "environment_template_id": "beta.agents.environments.templates",
+    "files": "files",
+}
+
+
+def _check_environment(call: _Call, environment: Mapping[str, Any]) -> None:
+    """Raise the 404 of an object that an environment refers to, or the 400 of an existing environment with settings."""
+    for name, resource in _ENVIRONMENT_REFERENCES.items():
+        for id in _find_ids(environment.get(name)):
+            _require_object(call, resource, id, f"environment.{name}")
+    settings = environment.keys() - {"type", "environment_id"}
+    if environment.get("environment_id") and settings:
+        names = ", ".join(sorted(settings))
+        message = f"environment.environment_id cannot be combined with other settings: {names}"
+        _reject(message, "environment.environment_id", "invalid_request_error")
+
+
 def _derive_session(call: _Call, session: _JSON) -> _JSON:
-    """Return the agent of a session, and its environment if the service hosts it."""
-    derived = {}
-    if session["environment"].get("type") == "openai_hosted":
-        derived["environment"] = _hosted_environment(call, session["environment"])
+    """Return the agent of a session, and its environment."""
+    derived = {"environment": _session_environment(call, session["environment"])}
     saved_agent = call.store["beta.agents"].get(call.body.get("agent_id"))
     if saved_agent is not None:
         saved_agent = _load_object(call.store, _get_resource("beta.agents"), saved_agent["id"])
@@ -10729,19 +10801,36 @@ def _derive_session(call: _Call, session: _JSON) -> _JSON:
     return derived
 
 
-def _hosted_environment(call: _Call, environment: _JSON) -> _JSON:
+def _session_environment(call: _Call, environment: _JSON) -> _JSON:
     """Return the environment of a session: one that exists, if the request names one, and else a new one."""
     requested = _get_dict(call.body, "environment")
+    if environment["type"] == "self_hosted":
+        return {**environment, "remote_url": f"https://api.openai.com/v1/agents/environments/{environment['id']}"}
+    if environment["type"] != "openai_hosted":
+        return environment
     existing = call.store["beta.agents.environments"].get(requested.get("environment_id"))
     if existing:
         return {**environment, "id": existing["id"], "files": existing["files"]}
-    return {**environment, "files": _environment_files(call.store, requested)}
+    model = _sdk_type("beta.environment.EnvironmentResourceOpenAIHosted")
+    return {**environment, **_environment_settings(call.store, model, requested)}
 
 
-def _environment_files(store: StateStore, requested: Mapping[str, Any]) -> list[_JSON]:
+def _environment_settings(store: StateStore, model: Any, requested: Mapping[str, Any]) -> _JSON:
+    """Return the fields of a hosted environment that a request describes.
+
+    The fields that the request leaves out are those of its template, if it names one.
+    """
+    template = store["beta.agents.environments.templates"].get(requested.get("environment_template_id"), {})
+    settings = {name: value for name, value in template.items() if name not in ("id", "object")}
+    settings |= {name: value for name, value in requested.items() if value is not None}
+    files = _environment_files(store, settings.pop("files", ()))
+    return {**_fill_placeholders(_accepted_fields(model, settings), store), "files": files}
+
+
+def _environment_files(store: StateStore, requested: Any) -> list[_JSON]:
     """Return the files that a request puts into an environment, with their sizes."""
     files = []
-    for file in _only_dicts(requested.get("files")):
+    for file in _only_dicts(requested):
         fields = {name: value for name, value in file.items() if name != "data"}
         files.append({"id": store._new_id("envfile_"), **fields, "size_bytes": _environment_file_size(store, file)})
     return files
@@ -10749,25 +10838,27 @@ def _environment_files(store: StateStore, requested: Mapping[str, Any]) -> list[
 
 def _environment_file_size(store: StateStore, file: Mapping[str, Any]) -> int:
     """Return the size of a file in an environment: that of its data, or of the file that its `file_id` names."""
-    if file.get("type") == "inline":
+    if "data" in file:
         try:
-            return len(base64.b64decode(file.get("data") or "", validate=True))
+            return len(base64.b64decode(file["data"] or "", validate=True))
         except ValueError:
             _reject("Invalid file data: expected standard base64.", "environment.files")
+    if "size_bytes" in file:  # the file of a template, whose data is not kept
+        return file["size_bytes"]
     return store["files"].get(file.get("file_id"), {}).get("bytes", 0)
 
 
 def _derive_environment(call: _Call, environment: _JSON) -> _JSON:
-    return {"files": _environment_files(call.store, _get_dict(call.body, "environment"))}
+    return _environment_settings(call.store, call.response_type, _get_dict(call.body, "environment"))
 
 
 def _store_environment(call: _Call, environment: _JSON, script: _Script) -> None:
     """Store an environment and its files."""
     _store_created(call, environment, script)
-    _list_environment_files(call.store, environment)
+    _store_environment_files(call.store, environment)
 
 
-def _list_environment_files(store: StateStore, environment: _JSON) -> None:
+def _store_environment_files(store: StateStore, environment: _JSON) -> None:
     for file in environment["files"]:
         fields = {"environment_id": environment["id"], "path": file["path"], "size_bytes": file["size_bytes"]}
         resource = _get_resource("beta.agents.environments.files")
@@ -10780,15 +10871,59 @@ def _derive_environment_file(call: _Call, file: _JSON) -> _JSON:
 
 
 def _store_session_environment(store: StateStore, session: _JSON) -> None:
-    """Store the hosted environment of a session as an object of its own, unless it is stored already."""
+    """Store the environment of a session as an object of its own, unless it is stored already.
+
+    A self-hosted environment is connected from the start, because the mock has no executor that could connect it.
+    """
     environment = session["environment"]
-    if environment.get("type") != "openai_hosted" or environment["id"] in store["beta.agents.environments"]:
+    if environment["type"] == "none" or environment["id"] in store["beta.agents.environments"]:
         return
-    fields = {name: environment[name] for name in ("id", "type", "files", "plugins", "skills")}
-    fields["status"] = "ready"
+    fields = {name: environment[name] for name in ("id", "type", "files", "plugins", "skills") if name in environment}
+    fields["status"] = "ready" if environment["type"] == "openai_hosted" else "connected"
     stored = _new_object("beta.agents.EnvironmentInfo", store, fields)
     _insert_object(store, _get_resource("beta.agents.environments"), (), stored, {"id": environment["id"]})
-    _list_environment_files(store, stored)
+    _store_environment_files(store, stored)
+
+
+def _list_environments(call: _Call) -> _JSON:
+    """Return the page of environments that a query selects, which are hosted ones unless it asks for others."""
+    return _handle_list(call, {"type": "openai_hosted", **call.query})
+
+
+def _is_in_directory(file: _JSON, directory: str) -> bool:
+    """Return True if a file of an environment is in a directory or below it."""
+    return file["path"].startswith(f"{directory.rstrip('/')}/")
+
+
+def _path_components(file: _JSON) -> list[str]:
+    return file["path"].split("/")
+
+
+def _derive_template(call: _Call, template: _JSON) -> _JSON:
+    return {"files": _template_files(call)}
+
+
+def _template_files(call: _Call) -> list[_JSON]:
+    """Return the files of a request as an environment template shows them: without their data, with its size."""
+    files = []
+    for file in _only_dicts(call.body.get("files")):
+        fields = {name: value for name, value in file.items() if name != "data"}
+        if file.get("type") == "inline":
+            fields["size_bytes"] = _environment_file_size(call.store, file)
+        files.append(fields)
+    return files
+
+
+def _update_template(call: _Call) -> _JSON:
+    """Change an environment template. A field that the request sets to null gets its default."""
+    template = _handle_update(call)
+    for name, value in call.body.items():
+        if value is None and name in template:
+            template[name] = _field_default(call.response_type, name)
+    if "files" in call.body:
+        template["files"] = _template_files(call)
+    template["updated_at"] = int(time.time())
+    return template
 
 
 def _session_agent_type() -> Any:
@@ -10843,8 +10978,10 @@ def _store_session(call: _Call, session: _JSON, script: _Script) -> None:
     _queue_events(store, session["id"], first_events)
     _finish_work(store, session["id"])  # a stream that is opened later has no events of before
     if starts_turn:
-        turn = _start_turn(store, session, messages)
+        turn = _start_turn(store, session, [{"type": "message", **message} for message in messages])
         _queue_step(call, session, turn, script)
+        if not call.wants_stream:  # else the reply is the stream, and has this pace itself
+            _set_pace(store, session["id"], 0, dataclasses.replace(script.pace, first_delay=0))
 
 
 def _input_messages(value: Any) -> list[_JSON]:
@@ -10866,6 +11003,7 @@ def _submit_input(call: _Call, script: _Script) -> bytes:
     session = _require_target(call)
     needs_output = _needs_session_output(call)
     events = _only_dicts(call.body.get("events"))
+    queue_length = len(call.store._ensure_metadata("beta.agents.sessions", session["id"]).upcoming)
     handlers = [_INPUT_HANDLERS[event["type"]] for event in events]
     for handler, event in zip(handlers, events, strict=True):
         handler.check(call.store, session, event)
@@ -10874,14 +11012,24 @@ def _submit_input(call: _Call, script: _Script) -> bytes:
     if needs_output:
         turn = typing.cast(_JSON, _active_turn(call.store, session["id"]))
         _queue_step(call, session, turn, script)
+        _set_pace(call.store, session["id"], queue_length, script.pace)
     return b""
+
+
+def _set_pace(store: StateStore, session_id: str, start: int, pace: Pace) -> None:
+    """Set the pace of queued events, from a position in the queue on. A response without delays and faults sets none."""
+    pace = dataclasses.replace(pace, chunk=None)  # an object of its own, because streams compare the identity
+    if pace == _NO_DELAY:
+        return
+    for queued in store._ensure_metadata("beta.agents.sessions", session_id).upcoming[start:]:
+        queued.pace = pace
 
 
 def _needs_session_output(call: _Call) -> bool:
     """Return True if the input of a request makes the model generate output.
 
-    That is a message to an idle session, or the last result that a turn waits for. A message finishes the work that the
-    session has queued, so that it finds the session idle or waiting.
+    That is a message to an idle session, the last result that a turn waits for, or the result of an asynchronous call. A
+    message finishes the work that the session has queued, so that it finds the session idle or waiting.
     """
     if call.key not in call.objects:
         return False
@@ -10891,8 +11039,10 @@ def _needs_session_output(call: _Call) -> bool:
     if has_message:
         _finish_work(call.store, session["id"])
     pending_ids = {_action_id(action) for action in session["required_actions"]}
-    if pending_ids:
-        return pending_ids <= {_action_id(event) for event in events}
+    if pending_ids:  # an environment to connect has no ID, because no request answers it
+        return None not in pending_ids and pending_ids <= {_action_id(event) for event in events}
+    if any(_find_pending_call(call.store, session, event) for event in events):
+        return True
     return has_message and _active_turn(call.store, session["id"]) is None
 
 
@@ -10913,18 +11063,17 @@ def _apply_message(store: StateStore, session: _JSON, event: _JSON) -> None:
     """Start a turn with the messages of an event, or add them to the turn that is active."""
     messages = _input_messages(event.get("input"))
     turn = _active_turn(store, session["id"])
+    items = [{"type": "message", **message} for message in messages]
     if turn is None:
-        _start_turn(store, session, messages)
-        return
-    for message in messages:
-        item = _add_session_item(store, turn, {"type": "message", **message})
-        _queue_events(store, session["id"], [_session_item_added(turn, item, None)])
+        _start_turn(store, session, items)
+    else:
+        _join_turn(store, turn, items)
 
 
 def _check_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
     """Raise the 400 of a result for an unknown call, and the 409 of a second result that differs from the first one."""
     call_id = event.get("call_id")
-    if call_id in [action.get("call_id") for action in session["required_actions"]]:
+    if _is_required(session, event) or _find_pending_call(store, session, event):
         return
     for item in _load_child_objects(store, "beta.agents.sessions.items", session["id"]):
         if item["type"] == "function_call_output" and item["call_id"] == call_id:
@@ -10934,17 +11083,43 @@ def _check_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
     _reject(f"Unknown pending tool call: {call_id}", "events", "invalid_request_error")
 
 
+def _is_required(session: _JSON, event: _JSON) -> bool:
+    """Return True if a session waits for this result of a function call."""
+    ids = (event.get("call_id"), event.get("turn_id"))
+    return ids in [(action.get("call_id"), action.get("turn_id")) for action in session["required_actions"]]
+
+
+def _find_pending_call(store: StateStore, session: _JSON, event: _JSON) -> _JSON | None:
+    """Return the function call that an event has the result of, or None if there is none without a result."""
+    if event.get("type") != "agent.session.input.tool_result":
+        return None
+    ids = (event.get("call_id"), event.get("turn_id"))
+    for item in _load_child_objects(store, "beta.agents.sessions.items", session["id"]):
+        is_pending = item["type"] == "function_call" and item["status"] == "in_progress"
+        if is_pending and (item["call_id"], item["turn_id"]) == ids:
+            return item
+    return None
+
+
 def _apply_tool_result(store: StateStore, session: _JSON, event: _JSON) -> None:
-    """Add the result of a function call, and resume the turn if it waits for no other result."""
-    call_id = event["call_id"]
-    open_actions = [action for action in session["required_actions"] if action.get("call_id") != call_id]
-    if len(open_actions) == len(session["required_actions"]):  # the same result again
+    """Add the result of a function call, and resume the turn if it waits for no other result.
+
+    The result of an asynchronous call joins the turn that is active, or starts one.
+    """
+    call_item = _find_pending_call(store, session, event)
+    required = session["required_actions"]
+    session["required_actions"] = [action for action in required if action.get("call_id") != event["call_id"]]
+    if call_item is None and session["required_actions"] == required:  # the same result again
         return
-    session["required_actions"] = open_actions
-    turn = typing.cast(_JSON, _active_turn(store, session["id"]))
-    output = _add_session_item(store, turn, _tool_result_fields(event))
-    _queue_events(store, session["id"], _tool_result_events(store, turn, output))
-    if not open_actions:
+    output = _tool_result_fields(event)
+    turn = _active_turn(store, session["id"])
+    if turn is None:
+        turn = _start_turn(store, session, [output])
+    else:
+        _join_turn(store, turn, [output])
+    if call_item is not None:
+        _queue_events(store, session["id"], _call_end_events(store, session, call_item, output["status"]))
+    if required and not session["required_actions"]:
         _resume_turn(store, session, turn)
 
 
@@ -10959,8 +11134,25 @@ def _apply_approval(store: StateStore, session: _JSON, event: _JSON) -> None:
     """Take an approval off the actions that a turn waits for, and resume the turn if no other one is left."""
     actions = session["required_actions"]
     session["required_actions"] = [action for action in actions if action.get("request_id") != event["request_id"]]
+    turn = typing.cast(_JSON, _active_turn(store, session["id"]))
+    for item in _turn_items(store, turn):
+        if item.get("request_id") == event["request_id"]:
+            _join_turn(store, turn, [_approval_result_fields(event)])
+            _queue_events(store, session["id"], [_session_item_done(turn, item, _output_index(store, turn, item))])
     if not session["required_actions"]:
-        _resume_turn(store, session, typing.cast(_JSON, _active_turn(store, session["id"])))
+        _resume_turn(store, session, turn)
+
+
+def _approval_result_fields(event: Mapping[str, Any]) -> _JSON:
+    """Return the fields of the item for the answer to a browser login. It has none of the values that the user entered."""
+    response = {name: value for name, value in event["response"].items() if name != "fields"}
+    if response["action"] == "submit":
+        response.setdefault("selected_option", None)
+    return {
+        "type": "computer_use_approval_request_result",
+        "request_id": event["request_id"],
+        "response": response,
+    }
 
 
 def _tool_result_fields(event: Mapping[str, Any]) -> _JSON:
@@ -11022,8 +11214,19 @@ def _active_turn(store: StateStore, session_id: str) -> _JSON | None:
     return None
 
 
-def _start_turn(store: StateStore, session: _JSON, messages: Iterable[_JSON]) -> _JSON:
-    """Store a turn with messages of the user, queue the events of its start, and return it."""
+def _session_tools(call: _Call) -> list[_JSON]:
+    """Return the tools of the agent that a request creates a session with, or sends input to."""
+    if call.shape.item_param:
+        session = call.objects.get(call.key, {})
+        return _get_dict(session, "agent").get("tools") or []
+    agent = _get_dict(call.body, "agent")
+    if "tools" not in agent:
+        agent = call.store["beta.agents"].get(call.body.get("agent_id"), {})
+    return agent.get("tools") or []
+
+
+def _start_turn(store: StateStore, session: _JSON, inputs: Iterable[_JSON]) -> _JSON:
+    """Store a turn with items of input, queue the events of its start, and return it."""
     fields = {
         "agent_id": session["agent"]["id"],
         "session_id": session["id"],
@@ -11032,10 +11235,17 @@ def _start_turn(store: StateStore, session: _JSON, messages: Iterable[_JSON]) ->
         "completed_at": None,
     }
     turn = _add_related_object(store, "beta.agents.sessions.turns", (session["id"],), fields)
-    items = [_add_session_item(store, turn, {"type": "message", **message}) for message in messages]
+    items = [_add_session_item(store, turn, fields) for fields in inputs]
     session.update(status="in_progress", last_active_at=int(time.time()))
     _queue_events(store, session["id"], _turn_start_events(session, turn, items))
     return turn
+
+
+def _join_turn(store: StateStore, turn: _JSON, inputs: Iterable[_JSON]) -> None:
+    """Add items of input to a turn that is active. The next step of the model sees them."""
+    for fields in inputs:
+        item = _add_session_item(store, turn, fields)
+        _queue_events(store, turn["session_id"], [_session_item_added(turn, item, None)])
 
 
 def _add_session_item(store: StateStore, turn: Mapping[str, Any], fields: Mapping[str, Any]) -> _JSON:
@@ -11059,10 +11269,20 @@ def _queue_step(call: _Call, session: _JSON, turn: _JSON, script: _Script) -> No
     """Queue the events of one step of the model: the turn that the test set, or one that fits the agent."""
     agent = session["agent"]
     output = script.turn or _default_turn(agent) or Turn(_DEFAULT_TEXT)
+    _check_step_environment(session, output)
     if call.mock._strict and script.turn:
         _check_set_output(call, agent, script.turn)
     events = _model_step_events(call.store, session, turn, output, script.pace.chunk)
-    _queue_events(call.store, session["id"], events)
+    _queue_events(call.store, session["id"], events, is_step=True)
+
+
+def _check_step_environment(session: _JSON, output: Turn) -> None:
+    """Raise `ValueError` for an event of an environment in a step of a session without one."""
+    items = output.items if isinstance(output, _AgentTurn) else ()
+    for item in items:
+        is_event = isinstance(item, dict) and item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX)
+        if is_event and session["environment"]["type"] == "none":
+            raise ValueError(f"the step has the event {item['type']!r}, but the environment of the session is 'none'")
 
 
 def _resume_turn(store: StateStore, session: _JSON, turn: _JSON) -> None:
@@ -11137,31 +11357,39 @@ def _checked_step_item(item: Any) -> Turn | _JSON:
         return item
     if not isinstance(item, Mapping) or "type" not in item:
         raise ValueError(f"an item of a step is {_safe_repr(item)}; expected a str, a turn or a dict with a 'type'")
-    if item["type"] not in _APPROVAL_TYPES:
+    if item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX):
+        _merge(_sdk_type("beta.AgentSessionEvent"), item, "item")
+    elif item["type"] not in _APPROVAL_TYPES:
         _merge(_sdk_type("beta.AgentSessionItem"), item, "item")
     return dict(item)
 
 
-def _agent_output_items(turn: Turn) -> list[_JSON]:
-    """Return the output of the model as partial items, with the fields that items of agents have.
+def _agent_output_items(turn: Turn, has_next_step: Callable[[], bool] = lambda: False) -> Iterator[_JSON]:
+    """Yield the output of the model as partial items, with the fields that items of agents have.
 
-    A message before a call of a tool is commentary.
+    A message before a call of a tool, or before another step of the same turn, is commentary.
     """
     parts = turn.items if isinstance(turn, _AgentTurn) else (turn,)
     items = []
     for part in parts:
         items += _turn_to_response(part)["output"] if isinstance(part, Turn) else [part]
-    return [_agent_output_item(item, items[position + 1 :]) for position, item in enumerate(items)]
+    for position, item in enumerate(items):
+        precedes_call = any(_is_call(later) for later in items[position + 1 :])
+        yield _agent_output_item(item, is_commentary=precedes_call or has_next_step())
 
 
-def _agent_output_item(item: _JSON, later_items: Iterable[_JSON]) -> _JSON:
+def _is_call(item: _JSON) -> bool:
+    """Return True for the call of a tool."""
+    return item["type"] not in ("message", "reasoning") and not item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX)
+
+
+def _agent_output_item(item: _JSON, is_commentary: bool) -> _JSON:
     """Return an item of a response, or of a test, as a partial item of an agent."""
     if item["type"] == "function_call" and isinstance(item["arguments"], str):
         return {**item, "arguments": _decoded_arguments(item["arguments"])}
     if item["type"] != "message":
         return item
-    precedes_call = any(later["type"] not in ("message", "reasoning") for later in later_items)
-    phase = "commentary" if precedes_call else "final_answer"
+    phase = "commentary" if is_commentary else "final_answer"
     content = [{"type": "output_text", "text": _extract_text(part)} for part in item["content"]]
     return {"phase": phase, **item, "role": "assistant", "content": content}
 
@@ -11206,25 +11434,47 @@ def _turn_usage(store: StateStore, turn: Mapping[str, Any]) -> _JSON:
 
 
 def _is_agent_output(item: Mapping[str, Any]) -> bool:
-    """Return True for an item that has an `output_index`: it is neither a message of the user nor a result."""
-    return item["type"] not in ("function_call_output", "agent_message") and item.get("role") != "user"
+    """Return True for an item that has an `output_index`: it is neither a message to the agent nor a result."""
+    return item["type"] not in _INPUT_ITEM_TYPES and item.get("role") != "user"
+
+
+_INPUT_ITEM_TYPES = ("agent_message", "computer_use_approval_request_result", "function_call_output")
 
 
 # ---- sessions of agents: stream events -------------------------------------------------------------------------------
 
 
-def _queue_events(store: StateStore, session_id: str, events: Iterable[_JSON]) -> None:
+@dataclasses.dataclass(eq=False, repr=False)
+class _QueuedEvents:
+    """Events that a session has not produced yet. To produce one changes the state."""
+
+    events: Iterator[_JSON]
+    is_step: bool  # whether they are a step of the model
+    pace: Pace = _NO_DELAY
+
+
+_NOT_READY: _JSON = {}  # instead of an event, while the session waits for something else than a request
+
+
+def _queue_events(store: StateStore, session_id: str, events: Iterable[_JSON], is_step: bool = False) -> None:
     """Add events to those that a session will produce."""
-    store._ensure_metadata("beta.agents.sessions", session_id).upcoming.append(iter(events))
+    store._ensure_metadata("beta.agents.sessions", session_id).upcoming.append(_QueuedEvents(iter(events), is_step))
 
 
 def _produce_event(store: StateStore, session_id: str) -> bool:
-    """Add the next event to the events of a session, and change the state as it says. Return False if none is left."""
+    """Add the next event to the events of a session, and change the state as it says.
+
+    Return False if no event is left, or if the session has to wait for the next one.
+    """
     metadata = store._ensure_metadata("beta.agents.sessions", session_id)
     while metadata.upcoming:
-        event = next(metadata.upcoming[0], None)
+        queued = metadata.upcoming[0]
+        event = next(queued.events, None)
+        if event is _NOT_READY:
+            return False
         if event is not None:
-            metadata.events.append(_copy_json({**event, "event_id": store._new_id("event_")}))
+            event = _copy_json({**event, "event_id": store._new_id("event_")})
+            metadata.events.append((event, queued.pace))
             return True
         metadata.upcoming.pop(0)
     return False
@@ -11258,13 +11508,26 @@ def _count_events(call: _Call) -> int:
 
 
 def _live_events(call: _Call, start: Any, chunk: int | None) -> Iterable[_Event]:
-    """Return the events of a session from now on.
+    """Return the events of a session from now on, after a snapshot of the turn that is active.
 
     start: the number of events before the stream, or the event that the test set.
     """
     if isinstance(start, dict):
         return [(start["type"], start)]
-    return _SessionStream(call.store, call.item_id, start)
+    return _SessionStream(call.store, call.item_id, start, snapshot=_turn_snapshot(call.store, call.item_id))
+
+
+def _turn_snapshot(store: StateStore, session_id: str) -> list[_JSON]:
+    """Return the beginnings of the items that the active turn has so far. The stream had them before it was opened."""
+    turn = _active_turn(store, session_id)
+    if turn is None:
+        return []
+    events = []
+    for event, _ in store._ensure_metadata("beta.agents.sessions", session_id).events:
+        if event["type"] == "agent.session.turn.item.added" and event["turn_id"] == turn["id"]:
+            item = store["beta.agents.sessions.items"][session_id, event["item"]["id"]]
+            events.append(_copy_json({**event, "item": item, "event_id": store._new_id("event_")}))
+    return events
 
 
 # The events of a session that end the stream of its creation.
@@ -11283,22 +11546,34 @@ class _SessionStream:
     other one can send a request: if the client is synchronous, and its thread is the main one and no thread has started
     since the stream was opened; or if the client is asynchronous, and its event loop has no other task.
 
+    A pace precedes the events that have another one than the stream.
+
     start: the number of events before the first one.
     ends: the types of the events that end the stream.
+    snapshot: events that come before the first one.
     """
 
     _CHECK_INTERVAL = 0.01  # seconds after which a waiting stream looks for new events
     _MAX_CHECKS = 1000  # how often a synchronous client looks in vain until its stream ends
 
-    def __init__(self, store: StateStore, session_id: str, start: int, ends: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        session_id: str,
+        start: int,
+        ends: Sequence[str] = (),
+        snapshot: Iterable[_JSON] = (),
+    ) -> None:
         self.store = store
         self.session_id = session_id
         self.position = start
         self.ends = ends
+        self.snapshot = list(snapshot)
+        self.pace = _NO_DELAY
         self.has_ended = False
         self.older_threads = set(threading.enumerate())
 
-    def __iter__(self) -> Iterator[_Event]:
+    def __iter__(self) -> Iterator[Any]:
         checks = 0
         while True:
             for event in self._available_events():
@@ -11309,7 +11584,7 @@ class _SessionStream:
             time.sleep(self._CHECK_INTERVAL)
             checks += 1
 
-    async def __aiter__(self) -> AsyncIterator[_Event]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         while True:
             for event in self._available_events():
                 yield event
@@ -11322,14 +11597,21 @@ class _SessionStream:
             return True
         return not set(threading.enumerate()) <= self.older_threads
 
-    def _available_events(self) -> Iterator[_Event]:
-        """Yield events until the session has nothing left to do, or the stream has ended."""
-        while not self.has_ended and (event := self._next_event()):
+    def _available_events(self) -> Iterator[Any]:
+        """Yield events, and the paces that precede them, until the session has nothing left to do or the stream ends."""
+        while self.snapshot:
+            event = self.snapshot.pop(0)
+            yield event["type"], event
+        while not self.has_ended and (next_event := self._next_event()):
+            event, pace = next_event
+            if pace is not self.pace:
+                self.pace = pace
+                yield pace
             self.has_ended = event["type"] in self.ends
             yield event["type"], event
 
-    def _next_event(self) -> _JSON | None:
-        """Return the next event, or None if the session has nothing left to do, or is deleted."""
+    def _next_event(self) -> tuple[_JSON, Pace] | None:
+        """Return the next event and its pace, or None if the session has nothing left to do, or is deleted."""
         with self.store.lock:
             if self.session_id not in self.store["beta.agents.sessions"]:
                 self.has_ended = True
@@ -11387,13 +11669,21 @@ def _model_step_events(
         for description in output.subagents:
             yield from _subagent_events(store, session, turn, description)
     requests = []
-    for item in _agent_output_items(output):
-        if item["type"] in _ACTION_TYPES:
+    for item in _agent_output_items(output, lambda: _has_next_step(store, session)):
+        yield from _connection_events(store, session, turn)
+        if item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX):
+            yield _environment_event(store, session, turn, **item)
+        elif _is_async_call(session, item):
+            yield _async_call_event(store, turn, item)
+        elif item["type"] in _ACTION_TYPES:
             requests.append(item)
         else:
             yield from _output_item_events(store, turn, item, chunk)
+            yield from _first_use_events(store, session, turn, item)
     if requests:
         yield from _waiting_events(store, session, turn, requests)
+    elif _has_next_step(store, session):  # the result of an asynchronous call arrived meanwhile
+        return
     elif output.stop:
         error = {"code": "max_output_tokens", "message": "The model reached its output token limit."}
         yield from _turn_end_events(store, session, turn, "failed", error)
@@ -11402,6 +11692,71 @@ def _model_step_events(
         yield from _set_end_events(store, session, turn, output)
     else:
         yield from _turn_end_events(store, session, turn, "completed")
+
+
+def _has_next_step(store: StateStore, session: _JSON) -> bool:
+    """Return True if a session has queued another step of the model after the one that it is in."""
+    upcoming = store._ensure_metadata("beta.agents.sessions", session["id"]).upcoming
+    return any(queued.is_step for queued in upcoming[1:])
+
+
+def _is_async_call(session: _JSON, item: _JSON) -> bool:
+    """Return True for the call of a function whose result the agent does not wait for."""
+    if item["type"] != "function_call":
+        return False
+    return any(tool.get("name") == item["name"] and tool.get("async") for tool in session["agent"]["tools"])
+
+
+def _async_call_event(store: StateStore, turn: _JSON, item: _JSON) -> _JSON:
+    """Add an asynchronous call to a turn, and return its event. The call ends when its result arrives."""
+    fields = {**item, **_function_call_action(store, item), "status": "in_progress"}
+    added = _add_session_item(store, turn, fields)
+    return _session_item_added(turn, added, _output_index(store, turn, added))
+
+
+_ENVIRONMENT_EVENT_PREFIX = "agent.session.environment."
+
+
+def _environment_event(store: StateStore, session: _JSON, turn: _JSON, /, type: str, **fields: Any) -> _JSON:
+    """Return an event of the environment of a session, and set the status of the environment to that of the event."""
+    environment = store["beta.agents.environments"][session["environment"]["id"]]
+    ids = {"session_id": session["id"], "turn_id": turn["id"]}
+    status = type.removeprefix(_ENVIRONMENT_EVENT_PREFIX)
+    if status == "reset":
+        return {"type": type, **ids, "environment_id": environment["id"], "reset_count": 1, **fields}
+    environment["status"] = status
+    state = {"id": environment["id"], "type": environment["type"], "status": status, "error": None}
+    if "error" in fields.get("environment", {}):
+        state["error"] = {"type": "environment_error", "code": "environment_error", "message": ""}
+        state["error"].update(fields["environment"]["error"])
+    return {"type": type, **ids, "environment": state}
+
+
+def _first_use_events(store: StateStore, session: _JSON, turn: _JSON, item: _JSON) -> Iterator[_JSON]:
+    """Yield the events of a hosted environment that becomes connected. They follow its first use, as in the service."""
+    if item["type"] not in ("command_execution", "computer_use_call"):
+        return
+    environment = store["beta.agents.environments"].get(session["environment"].get("id"))
+    if environment and environment["status"] == "ready":
+        for status in ("pending", "ready", "connected"):
+            yield _environment_event(store, session, turn, type=f"{_ENVIRONMENT_EVENT_PREFIX}{status}")
+
+
+def _connection_events(store: StateStore, session: _JSON, turn: _JSON) -> Iterator[_JSON]:
+    """Yield the events of a turn that waits until its environment is connected again, which a test sets in the state."""
+    environment = store["beta.agents.environments"].get(session["environment"].get("id"))
+    if environment is None or environment["status"] != "disconnected":
+        return
+    action = {"type": "environment_connection", "environment_id": environment["id"]}
+    session.update(status="requires_action", required_actions=[action])
+    turn["status"] = "waiting"
+    yield _session_event(session, "requires_action")
+    while environment["status"] == "disconnected":
+        yield _NOT_READY
+    yield _environment_event(store, session, turn, type=f"{_ENVIRONMENT_EVENT_PREFIX}connected")
+    session.update(status="in_progress", required_actions=[])
+    turn["status"] = "in_progress"
+    yield _session_event(session, "in_progress")
 
 
 def _set_end_events(store: StateStore, session: _JSON, turn: _JSON, output: _AgentTurn) -> Iterator[_JSON]:
@@ -11433,8 +11788,10 @@ def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: It
         fields = _ACTION_TYPES[request["type"]](store, request)
         partial = {"type": request["type"], "turn_id": turn["id"], **fields}
         actions.append(_fill_placeholders(_merge(action_type, partial, "item"), store))
-        if request["type"] != "mcp_approval_request":
+        if request["type"] == "function_call":
             items.append(_add_session_item(store, turn, {**request, **fields, "status": "in_progress"}))
+        elif fields["request"]["type"] == "browser_authentication":
+            items.append(_add_session_item(store, turn, {**request, **fields}))
     session["required_actions"] = [*actions]
     for item in items:
         yield _session_item_added(turn, item, _output_index(store, turn, item))
@@ -11545,13 +11902,11 @@ def _add_artifacts(store: StateStore, session: _JSON, turn: _JSON, artifacts: Ma
         store["beta.agents.sessions.artifacts.content"][session["id"], artifact["id"]] = data
 
 
-def _tool_result_events(store: StateStore, turn: _JSON, output: _JSON) -> Iterator[_JSON]:
-    """Yield the events of a result, and the end of the call that it belongs to."""
-    yield _session_item_added(turn, output, None)
-    for item in _turn_items(store, turn):
-        if item["type"] == "function_call" and item["call_id"] == output["call_id"]:
-            item["status"] = output["status"]
-            yield _session_item_done(turn, item, _output_index(store, turn, item))
+def _call_end_events(store: StateStore, session: _JSON, item: _JSON, status: str) -> Iterator[_JSON]:
+    """Yield the end of a function call whose result is there."""
+    turn = store["beta.agents.sessions.turns"][session["id"], item["turn_id"]]
+    item["status"] = status
+    yield _session_item_done(turn, item, _output_index(store, turn, item))
 
 
 def _cancelled_events(store: StateStore, session: _JSON, turn: _JSON) -> Iterator[_JSON]:
@@ -11740,7 +12095,11 @@ def _store_invocation(call: _Call, invocation: _JSON, script: _Script) -> None:
 _extend_table(
     _RESOURCES,
     {
-        "beta.agents.environments.files": {"key_field": "path"},
+        "beta.agents.environments.files": {
+            "key_field": "path",
+            "sort_key": _path_components,
+            "filters": {"path": _is_in_directory},
+        },
         "beta.agents.sessions.artifacts.content": {"parent_params": ("session_id",)},
     },
 )
@@ -11820,19 +12179,37 @@ _extend_table(
         ),
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
-        "beta.agents.environments.create": _Behavior(derive=_derive_environment, store=_store_environment),
-        "beta.agents.environments.files.create": _Behavior(derive=_derive_environment_file),
+        "beta.agents.environments.create": _Behavior(
+            check=lambda call: _check_environment(call, _get_dict(call.body, "environment")),
+            derive=_derive_environment,
+            store=_store_environment,
+        ),
+        "beta.agents.environments.files.create": _Behavior(
+            references={"file_id": "files"},
+            derive=_derive_environment_file,
+        ),
+        "beta.agents.environments.list": _Behavior(handler=_list_environments),
+        "beta.agents.environments.templates.create": _Behavior(
+            check=lambda call: _check_environment(call, call.body),
+            derive=_derive_template,
+        ),
+        "beta.agents.environments.templates.update": _Behavior(
+            check=lambda call: _check_environment(call, call.body),
+            handler=_update_template,
+        ),
         "beta.agents.sessions.create": _Behavior(
             is_generated=True,
             is_idempotent=True,
             coerce=_coerce_first_step,
-            references={"agent_id": "beta.agents"},
+            check=_check_session_request,
+            references={"vault_ids": "beta.agents.vaults"},
             derive=_derive_session,
             store=_store_session,
             needs_output=_creates_with_input,
             events=_creation_events,
             is_interactive=True,
             get_messages=_session_conversation,
+            get_tools=_session_tools,
         ),
         "beta.agents.sessions.events.create": _Behavior(
             is_generated=True,
@@ -11841,6 +12218,8 @@ _extend_table(
             resume=_submit_input,
             needs_output=_needs_session_output,
             get_messages=_session_conversation,
+            get_tools=_session_tools,
+            paces_other_streams=True,
             status=202,
         ),
         "beta.agents.sessions.events.stream": _Behavior(
@@ -15623,6 +16002,8 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     Returns a stream of events if the request asks for one and the endpoint has events, and one body otherwise. The body
     is produced while the client reads it, and the fault of a pace is raised then.
     """
+    if call.behavior.paces_other_streams:
+        pace = _NO_DELAY
     if call.wants_stream and call.behavior.events:
         snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
         events: Any = call.behavior.events(call, snapshot, pace.chunk)
@@ -15954,7 +16335,7 @@ _STREAM_BREAK = object()
 
 
 class _PacedStream(_SyncAsyncStream):
-    """A stream of events with the delays and the fault of a pace."""
+    """A stream of events with the delays and the fault of a pace. A pace among the events applies to those after it."""
 
     def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
         super().__init__(events)
@@ -15976,7 +16357,10 @@ class _PacedStream(_SyncAsyncStream):
         number = 0
         event = _STREAM_START
         while event is not _STREAM_END:
-            if event is not _STREAM_START:
+            if isinstance(event, Pace):
+                self.pace = event
+                number = 0
+            elif event is not _STREAM_START:
                 delay = self._delay(number)
                 await _sleep(min(delay, read_timeout))
                 if delay > read_timeout:
@@ -16009,13 +16393,17 @@ class _PacedStream(_SyncAsyncStream):
 
         After `pace.fail_after` events, yield `_STREAM_BREAK` and end. A shorter stream ends without it.
         """
-        # the start is number 0, so that `fail_after=0` breaks the stream before its first event
-        for number, event in enumerate(itertools.chain([_STREAM_START], super().__iter__())):
-            if event is not _STREAM_START:
+        number = 0  # of the start, so that `fail_after=0` breaks the stream before its first event
+        for event in itertools.chain([_STREAM_START], super().__iter__()):
+            if isinstance(event, Pace):
+                self.pace = event
+                number = 0
+            elif event is not _STREAM_START:
                 yield self._delay(number), event
             if number == self.pace.fail_after:
                 yield 0.0, _STREAM_BREAK
                 return
+            number += 1
 
     def _delay(self, number: int) -> float:
         return self.pace.first_delay if number == 1 else self.pace.delay
@@ -16771,14 +17159,15 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
     def resolve(call: _Call) -> Any:
         arguments = {
             "body": _copy_json(call.body),
-            "tools": _copy_json(call.body.get("tools") or []),
             "state_store": call.store,
             "route": call.mock._endpoint(row).route,
             **call.params,
         }
-        if "conversation" in parameters:
-            with call.store.lock:
+        with call.store.lock:
+            if "conversation" in parameters:
                 arguments["conversation"] = _conversation_of(call)
+            if "tools" in parameters:
+                arguments["tools"] = _copy_json(_tools_of(call))
         try:
             with _enforce_read_timeout(call.request):
                 result = value(call.request, **_select_arguments(value, arguments))
@@ -16858,6 +17247,13 @@ def _conversation_of(call: _Call) -> list[_JSON]:
     if call.behavior.get_messages:
         return call.behavior.get_messages(call)
     return [{"role": "user", "content": call.body.get("input") or call.body.get("prompt") or ""}]
+
+
+def _tools_of(call: _Call) -> list[_JSON]:
+    """Return the tools that the model can call."""
+    if call.behavior.get_tools:
+        return call.behavior.get_tools(call)
+    return call.body.get("tools") or []
 
 
 def _select_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> _JSON:
