@@ -2162,7 +2162,7 @@ class _Metadata:
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
     created_by: str = ""  # the endpoint that created a run or a session
-    # the events of a session of an agent, in order, each with the pace of the response that it belongs to
+    # the events of a session of an agent, in order, each with the `_LivePace` of the response that it belongs to, or None
     events: list[tuple[_JSON, Any]] = dataclasses.field(default_factory=list)
     upcoming: list[Any] = dataclasses.field(default_factory=list)  # the `_QueuedEvents` of a session
     requests: list[_JSON] = dataclasses.field(default_factory=list)  # the requests of a batch, one for each line
@@ -11018,11 +11018,11 @@ def _submit_input(call: _Call, script: _Script) -> bytes:
 
 def _set_pace(store: StateStore, session_id: str, start: int, pace: Pace) -> None:
     """Set the pace of queued events, from a position in the queue on. A response without delays and faults sets none."""
-    pace = dataclasses.replace(pace, chunk=None)  # an object of its own, because streams compare the identity
-    if pace == _NO_DELAY:
+    if pace == Pace(pace.chunk):
         return
+    live_pace = _LivePace(pace)
     for queued in store._ensure_metadata("beta.agents.sessions", session_id).upcoming[start:]:
-        queued.pace = pace
+        queued.pace = live_pace
 
 
 def _needs_session_output(call: _Call) -> bool:
@@ -11445,12 +11445,25 @@ _INPUT_ITEM_TYPES = ("agent_message", "computer_use_approval_request_result", "f
 
 
 @dataclasses.dataclass(eq=False, repr=False)
+class _LivePace:
+    """The pace of a response whose events come on a stream that another call has opened."""
+
+    pace: Pace
+    reader: Any = None  # the stream that has the pace: the first one that reads such an event, and none after its fault
+
+    def pace_for(self, stream: Any) -> Pace:
+        """Return the pace for a stream that reads an event of the response."""
+        self.reader = self.reader or stream
+        return self.pace if self.reader is stream else _NO_DELAY
+
+
+@dataclasses.dataclass(eq=False, repr=False)
 class _QueuedEvents:
     """Events that a session has not produced yet. To produce one changes the state."""
 
     events: Iterator[_JSON]
     is_step: bool  # whether they are a step of the model
-    pace: Pace = _NO_DELAY
+    pace: _LivePace | None = None
 
 
 _NOT_READY: _JSON = {}  # instead of an event, while the session waits for something else than a request
@@ -11569,7 +11582,7 @@ class _SessionStream:
         self.position = start
         self.ends = ends
         self.snapshot = list(snapshot)
-        self.pace = _NO_DELAY
+        self.live_pace: _LivePace | None = None
         self.has_ended = False
         self.older_threads = set(threading.enumerate())
 
@@ -11603,14 +11616,14 @@ class _SessionStream:
             event = self.snapshot.pop(0)
             yield event["type"], event
         while not self.has_ended and (next_event := self._next_event()):
-            event, pace = next_event
-            if pace is not self.pace:
-                self.pace = pace
-                yield pace
+            event, live_pace = next_event
+            if live_pace is not self.live_pace:
+                self.live_pace = live_pace
+                yield live_pace.pace_for(self) if live_pace else _NO_DELAY
             self.has_ended = event["type"] in self.ends
             yield event["type"], event
 
-    def _next_event(self) -> tuple[_JSON, Pace] | None:
+    def _next_event(self) -> tuple[_JSON, _LivePace | None] | None:
         """Return the next event and its pace, or None if the session has nothing left to do, or is deleted."""
         with self.store.lock:
             if self.session_id not in self.store["beta.agents.sessions"]:
@@ -11737,7 +11750,7 @@ def _first_use_events(store: StateStore, session: _JSON, turn: _JSON, item: _JSO
     if item["type"] not in ("command_execution", "computer_use_call"):
         return
     environment = store["beta.agents.environments"].get(session["environment"].get("id"))
-    if environment and environment["status"] == "ready":
+    if environment and environment["status"] in ("pending", "ready"):
         for status in ("pending", "ready", "connected"):
             yield _environment_event(store, session, turn, type=f"{_ENVIRONMENT_EVENT_PREFIX}{status}")
 
@@ -12108,12 +12121,18 @@ _extend_table(
 _extend_table(
     _ID_PREFIXES,
     {
+        "AgentCommandExecutionItem": "cmd_",
         "AgentFunctionCallItem": "fc_",
+        "AgentMcpCallItem": "mcp_",
         "AgentMessageItemResource": "msg_",
         "AgentReasoningItem": "rs_",
+        "AgentWebSearchCallItem": "ws_",
+        "ComputerUseCallItemResource": "cu_",
         "EnvironmentInfo": "env_",
         "EnvironmentResourceOpenAIHosted": "env_",
         "EnvironmentResourceSelfHosted": "env_",
+        "BrowserAuthenticationRequestItemResource": "cuar_",
+        "ComputerUseApprovalRequestResultItemResource": "cuarr_",
         "FunctionCallOutputItemResource": "fco_",
         "AgentSession": "sess_",
         "AgentSessionMessage": "msg_",
@@ -12183,6 +12202,7 @@ _extend_table(
             check=lambda call: _check_environment(call, _get_dict(call.body, "environment")),
             derive=_derive_environment,
             store=_store_environment,
+            stages=({"status": "pending"}, {"status": "ready"}),
         ),
         "beta.agents.environments.files.create": _Behavior(
             references={"file_id": "files"},

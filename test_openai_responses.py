@@ -9643,6 +9643,7 @@ EXTRA_ARGUMENTS = {
     "chat.completions.create": {"store": True},
     "beta.chat.completions.create": {"store": True},
     "admin.organization.projects.users.create": {"user_id": "user-1"},
+    "beta.agents.sessions.create": {"agent": {"model": "gpt-5.5"}, "environment": {"type": "openai_hosted"}},
     "vector_stores.file_batches.create": {"file_ids": ["files.create"]},
 }
 # Values of path parameters that no create endpoint returns.
@@ -13715,11 +13716,17 @@ def test_paused_automation_can_be_resumed(openai_mock):
 
 
 SESSION_REQUEST = {"agent": {"model": "gpt-5.5"}, "environment": {"type": "none"}}
+IDLE_REQUEST = {"agent": {"model": "gpt-5.5"}, "environment": {"type": "openai_hosted"}}  # needs no input
 
 
 async def create_session(client, text="Hi", **options):
     """Return a session of an agent, or a stream of events, that starts with a message."""
     return await awaited(client.beta.agents.sessions.create(**{**SESSION_REQUEST, "input": text, **options}))
+
+
+async def idle_session(client, **options):
+    """Return a session of an agent that has no turn yet."""
+    return await awaited(client.beta.agents.sessions.create(**{**IDLE_REQUEST, **options}))
 
 
 async def each(events):
@@ -13894,7 +13901,7 @@ def test_session_without_input_is_idle_and_uses_up_no_step(openai_mock, client_k
     openai_mock.beta.agents.sessions.create.response = ["First."]
 
     async def run_turn(client):
-        session = await awaited(client.beta.agents.sessions.create(**SESSION_REQUEST))
+        session = await idle_session(client)
         return session, await session_result(client, session.id, "Hi")
 
     session, result = run_with_client(client_kind, run_turn)
@@ -13905,7 +13912,8 @@ def test_session_without_input_is_idle_and_uses_up_no_step(openai_mock, client_k
 @requires("beta.agents.sessions.create")
 def test_streamed_session_without_input_is_created_and_idle(openai_mock, client_kind):
     async def create(client):
-        return await collect(client.beta.agents.sessions.create(**SESSION_REQUEST, stream=True))
+        environment = {"type": "self_hosted", "workspace_directory": "/work"}
+        return await collect(create_session(client, None, environment=environment, stream=True))
 
     assert short_types(run_with_client(client_kind, create)) == ["created", "idle"]
 
@@ -13959,7 +13967,7 @@ def test_session_streams_text_in_pieces_of_the_set_length(openai_mock, client_ki
     openai_mock.beta.agents.sessions.create.response = streamed("abcdef", chunk=2)
 
     async def run_turns(client):
-        session = await awaited(client.beta.agents.sessions.create(**SESSION_REQUEST))
+        session = await idle_session(client)
         return await session_events(client, session.id, "Hi")
 
     events = run_with_client(client_kind, run_turns)
@@ -14005,7 +14013,7 @@ def test_only_scripted_rejects_a_session_with_input(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 @pytest.mark.openai_mock(only_scripted=True)
 def test_only_scripted_allows_a_session_without_input(client):
-    assert client.beta.agents.sessions.create(**SESSION_REQUEST).status == "idle"
+    assert client.beta.agents.sessions.create(**IDLE_REQUEST).status == "idle"
 
 
 @requires("beta.agents.sessions.create")
@@ -14035,7 +14043,7 @@ def test_live_stream_has_no_earlier_events(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 async def test_asynchronous_live_stream_waits_for_other_tasks(openai_mock):
     client = sdk("async")
-    session = await create_session(client, None)
+    session = await idle_session(client)
     stream = await client.beta.agents.sessions.events.stream(session.id)
     reading = asyncio.create_task(collect(stream))
     await asyncio.sleep(0.02)
@@ -14048,7 +14056,7 @@ async def test_asynchronous_live_stream_waits_for_other_tasks(openai_mock):
 
 @requires("beta.agents.sessions.create")
 def test_synchronous_live_stream_waits_for_the_main_thread(openai_mock, client):
-    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
     opened = threading.Event()
     names = []
 
@@ -14073,7 +14081,7 @@ def test_synchronous_live_stream_waits_for_the_main_thread(openai_mock, client):
 @requires("beta.agents.sessions.create")
 def test_synchronous_live_stream_waits_for_newer_threads(openai_mock, client):
     sessions = client.beta.agents.sessions
-    session = sessions.create(**SESSION_REQUEST)
+    session = sessions.create(**IDLE_REQUEST)
     with sessions.events.stream(session.id) as stream:
         thread = threading.Thread(
             target=sessions.events.create, args=[session.id], kwargs={"events": [message_input("Hi")]}
@@ -14086,7 +14094,7 @@ def test_synchronous_live_stream_waits_for_newer_threads(openai_mock, client):
 
 @requires("beta.agents.sessions.create")
 def test_synchronous_live_stream_ends_if_no_other_thread_can_send(openai_mock, client):
-    session = client.beta.agents.sessions.create(**SESSION_REQUEST)
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
     assert list(client.beta.agents.sessions.events.stream(session.id)) == []
 
 
@@ -14113,7 +14121,7 @@ def test_unknown_session_is_not_found(openai_mock, client_kind, send):
 )
 def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, event, message):
     async def post(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         with pytest.raises(openai.BadRequestError, match=re.escape(message)):
             await post_session_events(client, session.id, event)
 
@@ -14123,7 +14131,7 @@ def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, even
 @requires("beta.agents.sessions.create")
 def test_events_are_accepted_without_a_body(openai_mock, client_kind):
     async def post(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         sessions = client.beta.agents.sessions.events.with_raw_response
         return await awaited(sessions.create(session.id, events=[message_input("Hi")]))
 
@@ -14437,7 +14445,7 @@ def test_result_of_a_cancelled_turn_is_an_error(openai_mock, client_kind):
     from openai.lib.beta.agents import AgentTurnResultError
 
     async def cancel(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         async with enter(client.beta.agents.sessions.stream(session.id, input="Hi")) as stream:
             await post_session_events(client, session.id, CANCEL_INPUT)
             with pytest.raises(AgentTurnResultError) as raised:
@@ -14470,7 +14478,7 @@ def test_cancelled_turn_no_longer_waits_for_results(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 def test_cancel_of_an_idle_session_changes_nothing(openai_mock, client_kind):
     async def cancel(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         await post_session_events(client, session.id, CANCEL_INPUT)
         return await awaited(client.beta.agents.sessions.retrieve(session.id))
 
@@ -14601,7 +14609,7 @@ def test_approval_resumes_the_turn(openai_mock, client_kind, request_item, respo
 @requires("beta.agents.sessions.create")
 def test_approval_that_no_turn_waits_for_is_rejected(openai_mock, client_kind):
     async def approve(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         approval = {
             "type": "agent.session.input.mcp_approval_request_result",
             "request_id": "request_x",
@@ -14801,7 +14809,9 @@ def test_session_has_the_saved_agent_with_the_fields_of_the_request(openai_mock,
         agent = await saved_agent(client)
         session = await awaited(
             client.beta.agents.sessions.create(
-                agent_id=agent.id, agent={"model": "gpt-5.4", "instructions": "Be long."}, environment={"type": "none"}
+                agent_id=agent.id,
+                agent={"model": "gpt-5.4", "instructions": "Be long."},
+                environment={"type": "openai_hosted"},
             )
         )
         return agent, session.agent
@@ -14817,7 +14827,7 @@ def test_session_has_the_saved_agent_with_the_fields_of_the_request(openai_mock,
 @requires("beta.agents.sessions.create")
 def test_null_clears_the_tools_of_a_saved_agent(client):
     agent = client.post("/agents", body=WEATHER_AGENT, cast_to=openai.types.beta.Agent)
-    body = {"agent_id": agent.id, "agent": {"tools": None}, "environment": {"type": "none"}}
+    body = {"agent_id": agent.id, "agent": {"tools": None}, "environment": {"type": "openai_hosted"}}
     session = client.post("/agents/sessions", body=body, cast_to=openai.types.beta.AgentSession)
     assert session.agent.tools == []
     assert session.agent.model == "gpt-5.5"
@@ -14835,7 +14845,7 @@ def test_session_of_an_unknown_agent_is_not_found(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 def test_update_of_a_session_keeps_the_other_fields_of_its_agent(openai_mock, client_kind):
     async def update(client):
-        session = await create_session(client, None, agent=WEATHER_AGENT, metadata={"a": "b"})
+        session = await idle_session(client, agent=WEATHER_AGENT, metadata={"a": "b"})
         changes = {"agent": {"model": "gpt-5.4"}, "metadata": None}
         return session, await awaited(client.beta.agents.sessions.update(session.id, **changes))
 
@@ -14849,8 +14859,8 @@ def test_update_of_a_session_keeps_the_other_fields_of_its_agent(openai_mock, cl
 @requires("beta.agents.sessions.create")
 def test_sessions_are_listed_by_their_agent(openai_mock, client_kind):
     async def list_sessions(client):
-        await create_session(client, None)
-        session = await create_session(client, None)
+        await idle_session(client)
+        session = await idle_session(client)
         return session, await collect(client.beta.agents.sessions.list(agent_id=session.agent.id))
 
     session, listed = run_with_client(client_kind, list_sessions)
@@ -14882,7 +14892,7 @@ def test_hosted_environment_of_a_session_is_one_object(openai_mock, client_kind)
         uploaded = await awaited(client.files.create(file=b"abc", purpose="user_data"))
         by_id = {"type": "file_id", "path": "/workspace/data.bin", "file_id": uploaded.id}
         hosted = {"type": "openai_hosted", "files": [NOTES_FILE, by_id]}
-        session = await create_session(client, None, environment=hosted)
+        session = await idle_session(client, environment=hosted)
         environments = client.beta.agents.environments
         environment = await awaited(environments.retrieve(session.environment.id))
         files = await collect(environments.files.list(session.environment.id, order="asc"))
@@ -14901,7 +14911,7 @@ def test_session_uses_an_existing_environment(openai_mock, client_kind):
         environments = client.beta.agents.environments
         environment = await awaited(environments.create(environment={"type": "openai_hosted", "files": [NOTES_FILE]}))
         hosted = {"type": "openai_hosted", "environment_id": environment.id}
-        session = await create_session(client, None, environment=hosted)
+        session = await idle_session(client, environment=hosted)
         return environment, session, await collect(environments.list())
 
     environment, session, listed = run_with_client(client_kind, create)
@@ -14913,7 +14923,7 @@ def test_session_uses_an_existing_environment(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 def test_file_is_uploaded_to_the_environment_of_a_session(openai_mock, client_kind):
     async def upload(client):
-        session = await create_session(client, None, environment={"type": "openai_hosted"})
+        session = await idle_session(client, environment={"type": "openai_hosted"})
         files = client.beta.agents.environments.files
         staged = await awaited(files.upload(session.environment.id, file=b"abcd", path="/workspace/a.txt"))
         return staged.file
@@ -14949,7 +14959,7 @@ def test_session_is_created_once_for_an_idempotency_key(openai_mock, client_kind
 @requires("beta.agents.sessions.create")
 def test_input_is_taken_once_for_an_idempotency_key(openai_mock, client_kind):
     async def post_twice(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         for _ in range(2):
             post = client.beta.agents.sessions.events.create
             await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
@@ -14961,7 +14971,7 @@ def test_input_is_taken_once_for_an_idempotency_key(openai_mock, client_kind):
 @requires("beta.agents.sessions.create")
 def test_idempotency_key_with_another_body_is_a_conflict(openai_mock, client_kind):
     async def post_twice(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         post = client.with_options(max_retries=0).beta.agents.sessions.events.create
         await awaited(post(session.id, events=[message_input("Hi")], idempotency_key="a"))
         with pytest.raises(openai.ConflictError, match="an earlier request with another body"):
@@ -15000,7 +15010,7 @@ def test_automation_creates_a_session(openai_mock, client_kind):
 @requires("beta.agents.automations.invocations.create")
 def test_automation_sends_its_instructions_to_an_existing_session(openai_mock, client_kind):
     async def invoke(client):
-        session = await create_session(client, None)
+        session = await idle_session(client)
         target = {"type": "existing_session", "session_id": session.id, "instructions": "Look again."}
         _, _, retrieved = await invoke_automation(client, target)
         return session, retrieved, await session_items(client, session.id)
