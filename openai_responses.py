@@ -3655,6 +3655,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("prompt", "string", maximum=1000, models="dall-e-2"),
         _Limit("prompt", "string", maximum=4000, models="dall-e-3"),
     ),
+    "live.create": (_Limit("session.wake_policy.vad_threshold", "decimal", 0, 1),),
     "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
     "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
     "realtime.connect": (
@@ -6582,7 +6583,7 @@ class _SocketSession:
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
         self.received_types: list[str] = []
 
-    def open(self, wait: _Wait, record: Record) -> None:
+    async def open(self, wait: _Wait, record: Record) -> None:
         """Queue the events that are sent before the client's first message."""
         self.send(self.opening_events(), _ClientMessage(self.call, wait, record))
 
@@ -14171,8 +14172,12 @@ class _AudioSession(_SocketSession):
         _check_param_types(message.call)  # now, because a setting of the wrong type would raise later
         changes = message.body["session"] or {}
         self.check_voice(changes)
-        self.settings = _merge_settings(self.settings, changes)
+        self.change_settings(changes)
         return [{"type": f"{message.body['type']}d", "session": self.settings}]
+
+    def change_settings(self, changes: _JSON) -> None:
+        """Change settings, each as its type requires."""
+        self.settings = _merge_settings(self.settings, changes)
 
     def check_voice(self, settings: Mapping[str, Any]) -> None:
         """Raise the 400 of settings with a voice that can't be used any more. A session without a conversation has none."""
@@ -14996,8 +15001,15 @@ class _LiveSession(_UtteranceSession):
     @_handles("session.start")
     def start(self, message: _ClientMessage) -> list[_JSON]:
         _check_param_types(message.call)
-        self.settings = _merge_settings(self.settings, message.body.get("session") or {})
+        self.change_settings(message.body.get("session") or {})
         return [{"type": "session.started", "session": self.settings}]
+
+    def change_settings(self, changes: _JSON) -> None:
+        """Change settings. Those that the session shows have no `authorization` of MCP servers."""
+        super().change_settings(_copy_json(changes))
+        responses = _get_dict(_get_dict(self.settings, "delegation"), "responses")
+        for tool in _only_dicts(responses.get("tools")):
+            tool.pop("authorization", None)
 
     @_handles("session.input_audio.append")
     async def append_audio(self, message: _ClientMessage) -> Iterable[Any]:
@@ -15113,9 +15125,19 @@ class _ForkSession(_LiveSession):
 
 
 class _SidebandSession(_LiveSession):
-    """A second connection to a live session. Only the first connection starts the session and sends audio."""
+    """A second connection to a live session. Only the first connection starts the session and sends audio.
+
+    The audio of a WebRTC session does not pass through the mock. So the response that a test sets for the connection has
+    what happens in the session, such as `session.paused`, and is sent at once.
+    """
 
     client_events = "live.ConnectClientEventParam"
+
+    async def open(self, wait: _Wait, record: Record) -> None:
+        await super().open(wait, record)
+        if self.call.mock._endpoint(self.call.row)._response is not None:
+            message = _ClientMessage(self.call, wait, record)
+            self.send(await _answer_as_events(message), message)
 
     @_handles("transport.dtmf.send")
     def send_dtmf(self, message: _ClientMessage) -> list[_JSON]:
@@ -18954,7 +18976,7 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
         return rejection
     record.response = httpx.Response(101)
     session = _SOCKET_SESSIONS[call.row.name](call, router)
-    session.open(wait, record)
+    await session.open(wait, record)
     return session
 
 
