@@ -14415,6 +14415,410 @@ def test_strict_mode_rejects_the_call_of_a_function_that_the_agent_lacks(openai_
         client.beta.agents.sessions.create(agent=WEATHER_AGENT, environment={"type": "none"}, input="Hi")
 
 
+# ---- sessions of agents: rejected requests ---------------------------------------------------------------------------
+
+
+IN_BOTH_MODES = pytest.mark.parametrize(
+    "mode", ["default", pytest.param("strict", marks=pytest.mark.openai_mock(strict=True))]
+)
+HOSTED = {"type": "openai_hosted"}
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+@pytest.mark.parametrize(
+    "changes, message, param",
+    [
+        ({"agent": {}}, "agent.model is required when agent_id is omitted", "agent.model"),
+        ({"agent": None}, "agent.model is required when agent_id is omitted", "agent.model"),
+        ({"input": None}, "input is required when environment.type is 'none'", "input"),
+        (
+            {"input": None, "environment": HOSTED, "stream": True},
+            "input is required when stream is true, unless environment.type is 'self_hosted'",
+            "input",
+        ),
+        (
+            {"stream_options": {"include_obfuscation": False}},
+            "stream_options is only allowed when stream is true",
+            "stream_options",
+        ),
+    ],
+    ids=["no model", "no agent", "no input", "streamed without input", "options of a stream"],
+)
+def test_session_without_what_it_needs_is_rejected(client, mode, changes, message, param):
+    body = {**SESSION_REQUEST, "input": "Hi", **changes}
+    body = {name: value for name, value in body.items() if value is not None}
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.post("/agents/sessions", body=body, cast_to=object)
+    assert raised.value.body == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": param,
+        "code": "invalid_request_error",
+    }
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+@pytest.mark.parametrize(
+    "changes, param",
+    [
+        ({"agent_id": "agent_nope", "agent": {}}, "agent_id"),
+        ({"vault_ids": ["vault_nope"]}, "vault_ids"),
+        ({"environment": {**HOSTED, "environment_id": "env_nope"}}, "environment.environment_id"),
+        (
+            {"environment": {**HOSTED, "environment_template_id": "template_nope"}},
+            "environment.environment_template_id",
+        ),
+        (
+            {"environment": {**HOSTED, "files": [{"type": "file_id", "path": "/workspace/a", "file_id": "file_nope"}]}},
+            "id",  # that of the files API
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_session_with_an_unknown_object_is_not_found(client, mode, changes, param):
+    with pytest.raises(openai.NotFoundError, match="_nope") as raised:
+        client.beta.agents.sessions.create(**{**SESSION_REQUEST, "input": "Hi", **changes})
+    assert raised.value.param == param
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+def test_agent_of_another_session_is_not_a_saved_one(client, mode):
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
+    with pytest.raises(openai.BadRequestError) as raised:
+        client.beta.agents.sessions.create(agent_id=session.agent.id, environment=HOSTED)
+    assert raised.value.code == "agent_not_persisted"
+    with pytest.raises(openai.NotFoundError):
+        client.beta.agents.retrieve(session.agent.id)
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+def test_existing_environment_takes_no_other_settings(client, mode):
+    environment = client.beta.agents.environments.create(environment=HOSTED)
+    hosted = {**HOSTED, "environment_id": environment.id, "packages": {"python": ["numpy"]}}
+    with pytest.raises(openai.BadRequestError, match="cannot be combined with other settings: packages"):
+        client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=hosted)
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+@pytest.mark.parametrize(
+    "event",
+    [
+        {
+            "type": "agent.session.input.tool_result",
+            "call_id": "call_x",
+            "turn_id": "turn_x",
+            "success": True,
+            "output": "a",
+        },
+        {
+            "type": "agent.session.input.mcp_approval_request_result",
+            "request_id": "request_x",
+            "response": {"type": "mcp_tool_call", "decision": "approve"},
+        },
+        {
+            "type": "agent.session.input.computer_use_approval_request_result",
+            "request_id": "request_x",
+            "response": {"type": "browser_origin_access", "decision": "approve"},
+        },
+    ],
+    ids=["result", "MCP approval", "computer approval"],
+)
+def test_answer_to_an_idle_session_is_rejected(client, mode, event):
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
+    with pytest.raises(openai.BadRequestError, match="Unknown pending") as raised:
+        client.beta.agents.sessions.events.create(session.id, events=[event])
+    assert raised.value.code == "invalid_request_error"
+    assert raised.value.param == "events"
+
+
+@requires("beta.agents.sessions.create")
+@IN_BOTH_MODES
+def test_result_for_a_call_of_another_turn_is_rejected(openai_mock, client, mode):
+    openai_mock.beta.agents.sessions.create.response = WEATHER_CALL
+    session = client.beta.agents.sessions.create(**{**SESSION_REQUEST, "agent": WEATHER_AGENT}, input="Hi")
+    (action,) = client.beta.agents.sessions.retrieve(session.id).required_actions
+    with pytest.raises(openai.BadRequestError, match=f"Unknown pending tool call: {action.call_id}"):
+        client.beta.agents.sessions.events.create(session.id, events=[tool_result(action, turn_id="turn_x")])
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda sessions, id: sessions.retrieve(id),
+        lambda sessions, id: sessions.update(id, metadata={}),
+        lambda sessions, id: sessions.delete(id),
+        lambda sessions, id: sessions.events.stream(id),
+        lambda sessions, id: sessions.events.create(id, events=[message_input("Hi")]),
+        lambda sessions, id: sessions.items.list(id),
+        lambda sessions, id: sessions.turns.list(id),
+        lambda sessions, id: sessions.turns.retrieve("turn_1", session_id=id),
+        lambda sessions, id: sessions.turns.items.list("turn_1", session_id=id),
+        lambda sessions, id: sessions.artifacts.list(id),
+        lambda sessions, id: sessions.artifacts.retrieve("artifact_1", session_id=id),
+        lambda sessions, id: sessions.subagents.list(id),
+        lambda sessions, id: sessions.traces.list(id),
+    ],
+)
+def test_deleted_session_is_not_found_anywhere(client, read):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi")
+    client.beta.agents.sessions.delete(session.id)
+    with pytest.raises(openai.NotFoundError):
+        list(read(client.beta.agents.sessions, session.id))
+
+
+# ---- sessions of agents: live streams --------------------------------------------------------------------------------
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("name", ["create", "stream"])
+def test_stream_of_a_later_turn_breaks_where_set(openai_mock, client_kind, name):
+    sessions = openai_mock.beta.agents.sessions
+    getattr(sessions, name).response = streamed("One two.", fail_after=3)
+
+    async def run_turns(client):
+        session = await idle_session(client)
+        events = []
+        with pytest.raises(openai.APIConnectionError):
+            async with enter(client.beta.agents.sessions.stream(session.id, input="Hi")) as stream:
+                async for event in each(stream):
+                    events.append(event)
+        return events, await session_items(client, session.id)
+
+    events, items = run_with_client(client_kind, run_turns)
+    assert short_types(events) == TURN_START[:3]
+    assert [item.content[0].text for item in items] == ["Hi", "One two."]
+
+
+@requires("beta.agents.sessions.create")
+def test_fault_of_a_turn_breaks_one_stream(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.stream.response = [streamed("One two.", fail_after=3), "Three."]
+
+    async def run_turns(client):
+        session = await idle_session(client)
+        with pytest.raises(openai.APIConnectionError):
+            await session_events(client, session.id, "Hi")
+        rest = await collect(client.beta.agents.sessions.events.stream(session.id))
+        return rest, await session_result(client, session.id, "More")
+
+    rest, result = run_with_client(client_kind, run_turns)
+    assert short_types(rest)[-2:] == TURN_END
+    assert result.output_text == "Three."
+
+
+@requires("beta.agents.sessions.create")
+def test_step_after_a_tool_result_breaks_the_stream_of_the_creation(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, streamed("Sunny.", fail_after=4)]
+
+    async def create(client):
+        events = []
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        with pytest.raises(openai.APIConnectionError):
+            async for event in each(create_session(client, stream=True, tool_handlers=handlers)):
+                events.append(event)
+        return events
+
+    events = run_with_client(client_kind, create)
+    assert short_types(events) == ["created", *TURN_START, *CALL_EVENTS, "item.added"]
+
+
+@requires("beta.agents.sessions.create")
+def test_events_of_a_later_turn_are_delayed(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.stream.response = streamed("One two.", delay=0.02)
+
+    async def run_turn(client):
+        session = await idle_session(client)
+        started = time.perf_counter()
+        await post_session_events(client, session.id, message_input("Hi"))
+        accepted = time.perf_counter()
+        events = await collect(client.beta.agents.sessions.events.stream(session.id))
+        return accepted - started, events, time.perf_counter() - accepted
+
+    _, events, duration = run_with_client(client_kind, run_turn)
+    assert duration >= 0.02 * len(events)
+
+
+@requires("beta.agents.sessions.create")
+def test_input_of_a_turn_is_accepted_before_its_delay(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.stream.response = streamed("One two.", first_delay=30)
+
+    async def post(client):
+        session = await idle_session(client)
+        await post_session_events(client, session.id, message_input("Hi"))
+        return await awaited(client.beta.agents.sessions.retrieve(session.id))
+
+    started = time.perf_counter()
+    assert run_with_client(client_kind, post).status == "idle"
+    assert time.perf_counter() - started < 20
+
+
+@requires("beta.agents.sessions.create")
+def test_live_stream_of_an_active_turn_begins_with_its_items(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL, "Done."]
+
+    async def reconnect(client):
+        session = await waiting_session(client)
+        stream = await awaited(client.beta.agents.sessions.events.stream(session.id))
+        await post_session_events(client, session.id, tool_result(session.required_actions[0]))
+        return await collect(stream)
+
+    events = run_with_client(client_kind, reconnect)
+    assert short_types(events) == ["item.added", "item.added", *CALL_EVENTS[2:], *MESSAGE_EVENTS, *TURN_END]
+    assert [event.item.type for event in events[:2]] == ["message", "function_call"]
+    assert [event.output_index for event in events[:2]] == [None, 0]
+    assert len({event.event_id for event in events}) == len(events)
+
+
+@requires("beta.agents.sessions.create")
+def test_live_stream_in_the_middle_of_a_message_has_no_earlier_deltas(openai_mock, client):
+    openai_mock.beta.agents.sessions.create.response = "One two three."
+    created = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi", stream=True)
+    first = next(event for event in created if event.type.endswith("delta"))
+    events = list(client.beta.agents.sessions.events.stream(first.session_id))
+    assert short_types(events[:3]) == ["item.added", "item.added", "output_text.delta"]
+    assert [event.delta for event in events if event.type.endswith("delta")] == [" two", " three."]
+    assert events[1].item.status == "in_progress"
+
+
+@requires("beta.agents.sessions.create")
+def test_live_stream_of_an_idle_session_has_no_snapshot(openai_mock, client):
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi")
+    client.beta.agents.sessions.retrieve(session.id)
+    assert list(client.beta.agents.sessions.events.stream(session.id)) == []
+
+
+# ---- sessions of agents: asynchronous functions ----------------------------------------------------------------------
+
+
+ASYNC_AGENT = {
+    "model": "gpt-5.5",
+    "tools": [{**WEATHER_AGENT["tools"][0], "async": True}, WEATHER_AGENT["tools"][1]],
+}
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_does_not_wait_for_an_asynchronous_call(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"items": [WEATHER_CALL, "Soon."]}
+
+    async def create(client):
+        events = await collect(create_session(client, agent=ASYNC_AGENT, stream=True))
+        return events, await session_items(client, events[-1].session.id)
+
+    events, items = run_with_client(client_kind, create)
+    assert short_types(events) == ["created", *TURN_START, "item.added", *MESSAGE_EVENTS, *TURN_END]
+    assert [item.status for item in items] == ["completed", "in_progress", "completed"]
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_an_asynchronous_call_continues_the_active_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [WEATHER_CALL, "Soon."]}, "Sunny."]
+
+    async def create(client):
+        handlers = {"get_weather": lambda arguments: "sunny"}
+        stream = await create_session(client, agent=ASYNC_AGENT, stream=True, tool_handlers=handlers)
+        stream.with_result_collection()
+        events = await collect(stream)
+        return events, await awaited(stream.get_final_result())
+
+    events, result = run_with_client(client_kind, create)
+    call_end = ["item.added", "item.done"]
+    assert short_types(events) == [
+        "created",
+        *TURN_START,
+        "item.added",
+        *MESSAGE_EVENTS,
+        *call_end,
+        *MESSAGE_EVENTS,
+        *TURN_END,
+    ]
+    assert result.output_text == "Sunny."
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_an_asynchronous_call_starts_a_turn_of_an_idle_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [WEATHER_CALL, "Soon."]}, "Sunny."]
+
+    async def run_turns(client):
+        session = await waiting_session(client, agent=ASYNC_AGENT)
+        (call,) = [item for item in await session_items(client, session.id) if item.type == "function_call"]
+        await post_session_events(client, session.id, tool_result(call))
+        turns = await collect(client.beta.agents.sessions.turns.list(session.id))
+        return session, turns, await session_items(client, session.id)
+
+    session, turns, items = run_with_client(client_kind, run_turns)
+    assert session.status == "idle"
+    assert session.required_actions == []
+    assert [turn.status for turn in turns] == ["completed", "completed"]
+    assert [item.type for item in items[3:]] == ["function_call_output", "message"]
+    assert items[1].status == "completed"
+    assert items[-1].content[0].text == "Sunny."
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_waits_for_the_other_calls_only(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done."]
+
+    async def run_turn(client):
+        session = await waiting_session(client, agent=ASYNC_AGENT)
+        (action,) = session.required_actions
+        await post_session_events(client, session.id, tool_result(action))
+        return action, await session_items(client, session.id)
+
+    action, items = run_with_client(client_kind, run_turn)
+    assert action.name == "get_time"
+    assert [(item.type, item.status) for item in items[1:]] == [
+        ("function_call", "in_progress"),
+        ("function_call", "completed"),
+        ("function_call_output", "completed"),
+        ("message", "completed"),
+    ]
+
+
+@requires("beta.agents.sessions.create")
+def test_result_of_an_asynchronous_call_joins_a_waiting_turn(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done."]
+
+    async def run_turn(client):
+        session = await waiting_session(client, agent=ASYNC_AGENT)
+        (call, _) = [item for item in await session_items(client, session.id) if item.type == "function_call"]
+        await post_session_events(client, session.id, tool_result(call))
+        waiting = await awaited(client.beta.agents.sessions.retrieve(session.id))
+        await post_session_events(client, session.id, tool_result(session.required_actions[0]))
+        return waiting, await collect(client.beta.agents.sessions.turns.list(session.id))
+
+    waiting, turns = run_with_client(client_kind, run_turn)
+    assert waiting.status == "requires_action"
+    assert [turn.status for turn in turns] == ["completed"]
+
+
+@requires("beta.agents.sessions.create")
+def test_callable_gets_the_tools_of_the_agent_of_a_session(openai_mock, client_kind):
+    names = []
+
+    def answer(request, tools):
+        names.append([tool["name"] for tool in tools])
+        return "Done."
+
+    openai_mock.beta.agents.sessions.create.response = answer
+
+    async def run_turns(client):
+        session = await create_session(client, agent=WEATHER_AGENT)
+        await post_session_events(client, session.id, message_input("More"))
+        agent = await saved_agent(client)
+        options = {"environment": {"type": "none"}, "input": "Hi"}
+        await awaited(client.beta.agents.sessions.create(agent_id=agent.id, **options))
+        await awaited(client.beta.agents.sessions.create(agent_id=agent.id, agent={"tools": []}, **options))
+
+    run_with_client(client_kind, run_turns)
+    both = ["get_weather", "get_time"]
+    assert names == [both, both, both, []]
+
+
 # ---- sessions of agents: cancelled turns -----------------------------------------------------------------------------
 
 
@@ -14794,6 +15198,119 @@ def test_agent_rejects_output_that_sessions_lack(openai_mock, turn):
         openai_mock.beta.agents.sessions.create.response = turn
 
 
+# ---- sessions of agents: approvals -----------------------------------------------------------------------------------
+
+
+async def approved_events(client, **answer):
+    """Return the events of a new session, of which each required action gets the answer."""
+    events = []
+    async for event in each(create_session(client, stream=True)):
+        events.append(event)
+        if event.type == "agent.session.requires_action":
+            (action,) = event.session.required_actions
+            result_type = f"agent.session.input.{action.type}_result"
+            result = {"type": result_type, "request_id": action.request_id, "response": answer}
+            await post_session_events(client, event.session.id, result)
+    return events
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize("decision, last_item", [("approve", {"output": {"hits": 1}}), ("deny", {"status": "failed"})])
+def test_session_streams_an_approval_of_an_mcp_call(openai_mock, client_kind, decision, last_item):
+    tool = {"server_label": "docs", "name": "search"}
+    request = {"type": "mcp_approval_request", "request": {**tool, "arguments": {"q": "rain"}, "message": "Search?"}}
+    call = {"type": "mcp_call", **tool, "arguments": {"q": "rain"}, **last_item}
+    openai_mock.beta.agents.sessions.create.response = [{"items": [request]}, {"items": [call, "Done."]}]
+
+    async def approve(client):
+        return await approved_events(client, type="mcp_tool_call", decision=decision)
+
+    events = run_with_client(client_kind, approve)
+    assert short_types(events) == [
+        "created",
+        *TURN_START,
+        "requires_action",
+        "in_progress",
+        "item.added",
+        "item.done",
+        *MESSAGE_EVENTS,
+        *TURN_END,
+    ]
+    (action,) = events[5].session.required_actions
+    assert action.turn_id == events[1].turn_id
+    assert action.request.to_dict() == {
+        "type": "mcp_tool_call",
+        "server_label": "docs",
+        "name": "search",
+        "arguments": {"q": "rain"},
+        "message": "Search?",
+    }
+    assert events[6].session.required_actions == []
+
+
+BROWSER_LOGIN = {
+    "type": "computer_use_approval_request",
+    "request": {
+        "type": "browser_authentication",
+        "credential_origin": "https://example.com",
+        "fields": [{"id": "email", "label": "Email", "required": True, "type": "email"}],
+        "options": [],
+    },
+}
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_a_browser_login(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [{"items": [BROWSER_LOGIN]}, "Done."]
+
+    async def log_in(client):
+        fields = [{"field_id": "email", "value": "a@example.com"}]
+        events = await approved_events(client, type="browser_authentication", action="submit", fields=fields)
+        return events, await session_items(client, events[-1].session.id)
+
+    events, items = run_with_client(client_kind, log_in)
+    assert short_types(events) == [
+        "created",
+        *TURN_START,
+        "item.added",
+        "requires_action",
+        "item.added",
+        "item.done",
+        "in_progress",
+        *MESSAGE_EVENTS,
+        *TURN_END,
+    ]
+    assert contains(events[5].item.to_dict(), BROWSER_LOGIN)
+    assert events[7].output_index is None
+    assert events[7].item.response.to_dict() == {
+        "type": "browser_authentication",
+        "action": "submit",
+        "selected_option": None,
+    }
+    assert "a@example.com" not in repr(items)
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_an_approval_of_a_browser_origin(openai_mock, client_kind):
+    request = {"type": "browser_origin_access", "origin": "https://example.com"}
+    item = {"type": "computer_use_approval_request", "request": request}
+    openai_mock.beta.agents.sessions.create.response = [{"items": [item]}, "Done."]
+
+    async def approve(client):
+        return await approved_events(client, type="browser_origin_access", decision="approve")
+
+    events = run_with_client(client_kind, approve)
+    assert short_types(events) == [
+        "created",
+        *TURN_START,
+        "requires_action",
+        "in_progress",
+        *MESSAGE_EVENTS,
+        *TURN_END,
+    ]
+    assert events[5].session.required_actions[0].request.origin == "https://example.com"
+
+
 # ---- sessions of agents: their agents --------------------------------------------------------------------------------
 
 
@@ -14902,7 +15419,7 @@ def test_hosted_environment_of_a_session_is_one_object(openai_mock, client_kind)
     assert environment.id == session.environment.id
     assert [file.size_bytes for file in session.environment.files] == [5, 3]
     assert [file.size_bytes for file in environment.files] == [5, 3]
-    assert [(file.path, file.size_bytes) for file in files] == [("/workspace/notes.txt", 5), ("/workspace/data.bin", 3)]
+    assert [(file.path, file.size_bytes) for file in files] == [("/workspace/data.bin", 3), ("/workspace/notes.txt", 5)]
 
 
 @requires("beta.agents.sessions.create")
@@ -14936,6 +15453,255 @@ def test_file_data_that_is_not_base64_is_rejected(client):
     hosted = {"type": "openai_hosted", "files": [NOTES_FILE | {"data": "?"}]}
     with pytest.raises(openai.BadRequestError, match="expected standard base64"):
         client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=hosted)
+
+
+TEMPLATE = {
+    "name": "Data",
+    "packages": {"python": ["numpy"]},
+    "network": {"access": "restricted", "allowed_domains": ["example.com"]},
+    "files": [NOTES_FILE],
+}
+
+
+@requires("beta.agents.environments.templates.create")
+@pytest.mark.parametrize("owner", ["sessions", "environments"])
+def test_environment_has_the_settings_of_its_template(openai_mock, client_kind, owner):
+    async def create(client):
+        agents = client.beta.agents
+        template = await awaited(agents.environments.templates.create(**TEMPLATE))
+        hosted = {"type": "openai_hosted", "environment_template_id": template.id}
+        if owner == "environments":
+            return template, await awaited(agents.environments.create(environment=hosted))
+        return template, (await idle_session(client, environment=hosted)).environment
+
+    template, environment = run_with_client(client_kind, create)
+    assert environment.id != template.id
+    assert [(file.path, file.size_bytes) for file in template.files] == [("/workspace/notes.txt", 5)]
+    assert [(file.path, file.size_bytes) for file in environment.files] == [("/workspace/notes.txt", 5)]
+    if owner == "sessions":
+        assert environment.packages.python == ["numpy"]
+        assert environment.network.to_dict() == {"access": "restricted", "allowed_domains": ["example.com"]}
+
+
+@requires("beta.agents.environments.templates.create")
+def test_environment_overrides_the_settings_of_its_template(client):
+    template = client.beta.agents.environments.templates.create(**TEMPLATE)
+    hosted = {"environment_template_id": template.id, "files": [], "packages": {"npm": ["vite"]}}
+    session = client.beta.agents.sessions.create(
+        agent={"model": "gpt-5.5"}, environment={"type": "openai_hosted", **hosted}
+    )
+    assert session.environment.files == []
+    assert session.environment.packages.to_dict() == {"npm": ["vite"], "python": [], "system": []}
+    assert session.environment.network.access == "restricted"
+
+
+@requires("beta.agents.environments.templates.create")
+def test_null_resets_a_setting_of_a_template(client, set_clock):
+    templates = client.beta.agents.environments.templates
+    template = templates.create(**TEMPLATE)
+    set_clock(template.updated_at + 5)
+    updated = templates.update(template.id, name=None, network=None)
+    assert updated.name is None
+    assert updated.network.access == "enabled"
+    assert updated.packages == template.packages
+    assert updated.files == template.files
+    assert updated.updated_at == template.updated_at + 5
+
+
+@requires("beta.agents.environments.templates.create")
+def test_update_of_a_template_replaces_its_files(client):
+    templates = client.beta.agents.environments.templates
+    template = templates.create(**TEMPLATE)
+    file = {"type": "inline", "path": "/workspace/b.txt", "data": base64.b64encode(b"abc").decode()}
+    updated = templates.update(template.id, files=[file])
+    assert [file.to_dict() for file in updated.files] == [
+        {"type": "inline", "path": "/workspace/b.txt", "size_bytes": 3}
+    ]
+
+
+@requires("beta.agents.environments.create")
+def test_created_environment_is_ready_when_retrieved(client):
+    environments = client.beta.agents.environments
+    environment = environments.create(environment={"type": "openai_hosted"})
+    assert environment.status == "pending"
+    assert environments.retrieve(environment.id).status == "ready"
+
+
+@requires("beta.agents.environments.create")
+def test_files_of_an_environment_are_listed_by_directory(client):
+    paths = ["/workspace/b.txt", "/workspace/data/2.csv", "/workspace/data-old/1.csv", "/workspace/data/1.csv"]
+    environments = client.beta.agents.environments
+    environment = environments.create(
+        environment={"type": "openai_hosted", "files": [{**NOTES_FILE, "path": path} for path in paths]}
+    )
+
+    def listed(**query):
+        return [file.path.removeprefix("/workspace/") for file in environments.files.list(environment.id, **query)]
+
+    assert listed(order="asc") == ["b.txt", "data/1.csv", "data/2.csv", "data-old/1.csv"]
+    assert listed() == ["data-old/1.csv", "data/2.csv", "data/1.csv", "b.txt"]
+    assert listed(path="/workspace/data", order="asc") == ["data/1.csv", "data/2.csv"]
+    assert listed(path="/workspace/data/", order="asc", limit=1) == ["data/1.csv", "data/2.csv"]
+    assert listed(path="/workspace/other") == []
+
+
+@requires("beta.agents.environments.files.prepare")
+def test_files_are_prepared_for_an_environment(openai_mock, client_kind, tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"abc")
+
+    async def prepare(client):
+        files = client.beta.agents.environments.files
+        single = await awaited(files.prepare({"/workspace/b.csv": tmp_path / "a.csv"}))
+        whole = await awaited(files.prepare_directory(tmp_path, destination="/workspace/data", include=["*.csv"]))
+        hosted = {"type": "openai_hosted", "files": [*single.files, *whole.files]}
+        return (await idle_session(client, environment=hosted)).environment.files
+
+    files = run_with_client(client_kind, prepare)
+    assert [(file.path, file.size_bytes) for file in files] == [("/workspace/b.csv", 3), ("/workspace/data/a.csv", 3)]
+    openai_mock.beta.agents.environments.files.prepare.assert_called_with(purpose="user_data")
+    assert openai_mock.beta.agents.environments.files.prepare_directory.call_count == 2
+    assert openai_mock.files.create.call_count == 2
+
+
+@requires("beta.agents.environments.files.prepare")
+def test_files_that_cannot_be_prepared_raise_the_error_of_the_sdk(openai_mock, client, tmp_path):
+    from openai.lib.beta.agents import AgentFilePreparationError
+
+    (tmp_path / "a.csv").write_bytes(b"abc")
+    openai_mock.beta.agents.environments.files.prepare.response = error(400)
+    with pytest.raises(AgentFilePreparationError):
+        client.beta.agents.environments.files.prepare({"/workspace/a.csv": tmp_path / "a.csv"})
+
+
+@requires("beta.agents.sessions.create")
+def test_self_hosted_environment_is_connected_and_has_an_address(client):
+    environment = {"type": "self_hosted", "workspace_directory": "/srv/app"}
+    session = client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=environment, input="Hi")
+    assert session.environment.workspace_directory == "/srv/app"
+    assert session.environment.remote_url.startswith("https://")
+    stored = client.beta.agents.environments.retrieve(session.environment.id)
+    assert (stored.type, stored.status) == ("self_hosted", "connected")
+    assert [*client.beta.agents.environments.list()] == []
+    assert client.beta.agents.sessions.retrieve(session.id).status == "idle"
+
+
+@requires("beta.agents.sessions.create")
+def test_input_waits_for_a_disconnected_environment(openai_mock, client_kind):
+    async def run_turn(client):
+        sessions = client.beta.agents.sessions
+        session = await idle_session(client, environment={"type": "self_hosted", "workspace_directory": "/srv/app"})
+        environment = openai_mock.state["beta.agents.environments"][session.environment.id]
+        environment["status"] = "disconnected"
+        await post_session_events(client, session.id, message_input("Hi"))
+        waiting = await awaited(sessions.retrieve(session.id))
+        await post_session_events(client, session.id, message_input("Hurry"))
+        environment["status"] = "connected"
+        finished = await awaited(sessions.retrieve(session.id))
+        return waiting, finished, await collect(sessions.turns.list(session.id))
+
+    waiting, finished, turns = run_with_client(client_kind, run_turn)
+    assert waiting.status == "requires_action"
+    assert [action.to_dict() for action in waiting.required_actions] == [
+        {"type": "environment_connection", "environment_id": waiting.environment.id}
+    ]
+    assert finished.status == "idle"
+    assert finished.required_actions == []
+    assert [turn.status for turn in turns] == ["completed"]
+
+
+@requires("beta.agents.sessions.create")
+def test_session_streams_a_lost_connection_of_its_environment(openai_mock, client_kind):
+    lost = {"type": "agent.session.environment.disconnected"}
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Look.", lost, "Done."]}
+
+    async def create(client):
+        events = []
+        async for event in each(create_session(client, stream=True, environment={"type": "openai_hosted"})):
+            events.append(event)
+            if event.type == "agent.session.requires_action":
+                openai_mock.state["beta.agents.environments"][event.session.environment.id]["status"] = "connected"
+        return events
+
+    assert short_types(run_with_client(client_kind, create)) == [
+        "created",
+        *TURN_START,
+        *MESSAGE_EVENTS,
+        "environment.disconnected",
+        "requires_action",
+        "environment.connected",
+        "in_progress",
+        *MESSAGE_EVENTS,
+        *TURN_END,
+    ]
+
+
+@requires("beta.agents.sessions.create")
+def test_hosted_environment_is_connected_after_the_first_command(openai_mock, client_kind):
+    command = {"type": "command_execution", "command": "ls"}
+    openai_mock.beta.agents.sessions.create.response = {"items": [command, command, "Done."]}
+
+    async def create(client):
+        events = await collect(create_session(client, stream=True, environment={"type": "openai_hosted"}))
+        return events, await awaited(client.beta.agents.environments.retrieve(events[0].session.environment.id))
+
+    events, environment = run_with_client(client_kind, create)
+    changes = ["environment.pending", "environment.ready", "environment.connected"]
+    commands = ["item.added", "item.done", *changes, "item.added", "item.done"]
+    assert short_types(events) == ["created", *TURN_START, *commands, *MESSAGE_EVENTS, *TURN_END]
+    assert events[9].environment.to_dict() == {
+        "id": environment.id,
+        "type": "openai_hosted",
+        "status": "connected",
+        "error": None,
+    }
+    assert environment.status == "connected"
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        (
+            {"type": "agent.session.environment.failed", "environment": {"error": {"message": "No disk."}}},
+            {"status": "failed", "error": {"message": "No disk."}},
+        ),
+        ({"type": "agent.session.environment.suspended"}, {"status": "suspended", "error": None}),
+        ({"type": "agent.session.environment.expired"}, {"status": "expired", "error": None}),
+    ],
+    ids=["failed", "suspended", "expired"],
+)
+def test_set_event_of_an_environment_changes_its_status(openai_mock, client, fields, expected):
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done.", fields]}
+    environment = {"type": "openai_hosted"}
+    events = list(
+        client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=environment, input="Hi", stream=True)
+    )
+    (event,) = [event for event in events if event.type == fields["type"]]
+    assert contains(event.environment.to_dict(), expected)
+    stored = client.beta.agents.environments.retrieve(event.environment.id)
+    assert stored.status == expected["status"]
+    message = next(event.item for event in events if event.type.endswith("item.done"))
+    assert message.phase == "final_answer"
+
+
+@requires("beta.agents.sessions.create")
+def test_set_reset_of_an_environment_has_its_count(openai_mock, client):
+    reset = {"type": "agent.session.environment.reset", "reset_count": 2}
+    openai_mock.beta.agents.sessions.create.response = {"items": [reset]}
+    environment = {"type": "openai_hosted"}
+    events = list(
+        client.beta.agents.sessions.create(agent={"model": "gpt-5.5"}, environment=environment, input="Hi", stream=True)
+    )
+    (event,) = [event for event in events if event.type == reset["type"]]
+    assert event.reset_count == 2
+    assert event.environment_id == events[0].session.environment.id
+
+
+@requires("beta.agents.sessions.create")
+def test_event_of_an_environment_needs_a_session_that_has_one(openai_mock, client):
+    openai_mock.beta.agents.sessions.create.response = {"items": [{"type": "agent.session.environment.failed"}]}
+    with pytest.raises(ValueError, match="but the environment of the session is 'none'"):
+        client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi")
 
 
 # ---- sessions of agents: idempotency keys ----------------------------------------------------------------------------
