@@ -629,7 +629,7 @@ def websocket_resources(resource, name=""):
 # ======================================================================================================================
 
 
-ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404}  # by pinned release: the table was made from these two
+ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404, "3.57.0": 404}  # by pinned release: the table was made from these
 MISSING_ROWS_SCRIPT = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
 pinned_release = pytest.mark.skipif(
     openai.__version__ not in ROW_COUNTS, reason="the literals are those of the pinned releases"
@@ -916,6 +916,7 @@ def test_children_are_deleted_with_their_parent(openai_mock, client, calls_by_th
 
 NOW = 1_800_000_000  # the time of the mock's clock in the tests of defaults
 NEWER_NULL = object()  # a null in a field that openai 2 doesn't have
+OLDER_NULL = object()  # a null in a field that openai 3.57 doesn't have any more
 
 
 # The JSON of each endpoint with an empty partial as its response, and of each page with one empty object. One endpoint
@@ -1742,7 +1743,7 @@ DEFAULT_RESPONSES = {
         "vault_ids": [],
         "prompt_cache_options": None,
         "review": None,
-        "spend_control": None,
+        "spend_control": OLDER_NULL,
     },
     "beta.agents.sessions.items.list": {
         "object": "list",
@@ -2921,13 +2922,15 @@ DEFAULT_RESPONSES = {
 
 
 def expected_json(value):
-    """Return a literal of these tables as sorted JSON, with null in newer fields, or without the newer fields."""
+    """Return a literal of these tables as sorted JSON, with null in the fields that only some releases have."""
     if isinstance(value, dict):
-        items = [(key, item) for key, item in value.items() if item is not NEWER_NULL or not OPENAI_2]
-        return {key: expected_json(item) for key, item in items}
+        absent = [NEWER_NULL] if OPENAI_2 else []
+        if openai.__version__ == "3.57.0":
+            absent.append(OLDER_NULL)
+        return {key: expected_json(item) for key, item in value.items() if item not in absent}
     if isinstance(value, list):
         return [expected_json(item) for item in value]
-    return None if value is NEWER_NULL else value
+    return None if value in (NEWER_NULL, OLDER_NULL) else value
 
 
 def assert_same_json(text, expected):
@@ -15499,7 +15502,7 @@ def test_environment_overrides_the_settings_of_its_template(client):
 def test_null_resets_a_setting_of_a_template(client, set_clock):
     templates = client.beta.agents.environments.templates
     template = templates.create(**TEMPLATE)
-    set_clock(template.updated_at + 5)
+    set_clock(5)
     updated = templates.update(template.id, name=None, network=None)
     assert updated.name is None
     assert updated.network.access == "enabled"
@@ -19363,6 +19366,52 @@ def test_sideband_connection_sends_dtmf_and_cannot_start_the_session(openai_mock
     assert sent["event"] == "1"
     assert error_event["error"]["code"] == "invalid_value"
     assert error_event["error"]["client_event_id"] == "mine"
+
+
+@requires("live.forks.connect", "live.connect")
+def test_sideband_connection_receives_the_set_events_and_confirms_commands(openai_mock, client_kind):
+    openai_mock.live.sideband.connect.response = streamed([{"type": "session.paused"}, {"type": "session.resumed"}])
+
+    async def use_session():
+        async with enter(sdk(client_kind).live.sideband.connect(session_id="sess_1")) as connection:
+            events = [json.loads(await awaited(connection.recv_bytes())) for _ in range(2)]
+            await awaited(connection.send({"type": "transport.dtmf.send", "event": "1"}))
+            return [*events, json.loads(await awaited(connection.recv_bytes()))]
+
+    events = run_coroutine(client_kind, use_session())
+    assert [event["type"] for event in events] == ["session.paused", "session.resumed", "transport.dtmf.sent"]
+    assert len({event["event_id"] for event in events}) == 3
+
+
+@requires("live.forks.connect", "live.connect")
+@pytest.mark.parametrize("step", ["session.start", "session.update"])
+def test_live_session_shows_no_authorization_of_mcp_servers(openai_mock, step):
+    tool = {
+        "type": "mcp",
+        "server_label": "docs",
+        "server_url": "https://example.com",
+        "allowed_tools": {"read_only": True},
+        "require_approval": {"never": {"tool_names": ["search"]}},
+    }
+    responses = {"model": "gpt-5.5", "tools": [{**tool, "authorization": "secret"}]}
+    session = {"delegation": {"type": "responses", "responses": responses}}
+    (event,) = realtime_events("sync", {"type": step, "session": session}, name="live")
+    assert event["session"]["delegation"]["responses"]["tools"] == [tool]
+
+
+@requires("live.create")
+@pytest.mark.openai_mock(strict=True)
+def test_wake_policy_of_a_live_session_has_limits(openai_mock, client):
+    from openai.types.live import MediaSessionConfigParam
+
+    if "wake_policy" not in MediaSessionConfigParam.__annotations__:
+        pytest.skip("this SDK has no wake policy")
+    session = {"model": "gpt-live-1.1", "idle_timeout_s": 5, "wake_policy": {"type": "speech", "vad_threshold": 0.5}}
+    transport = {"type": "webrtc", "sdp": "v=0"}
+    assert client.live.create(session=session, transport=transport).session.id
+    session["wake_policy"]["vad_threshold"] = 2
+    with pytest.raises(openai.BadRequestError, match="session.wake_policy.vad_threshold"):
+        client.live.create(session=session, transport=transport)
 
 
 @requires("live.forks.connect", "live.connect")
@@ -30702,6 +30751,38 @@ def test_line_of_the_tasks_page_sets_a_turn_of_a_hosted_agent(openai_mock, clien
     result = sessions.create(**SESSION_REQUEST, input="Hi", stream=True).get_final_result()
     assert result.output_text == text
     assert {item.type for item in sessions.items.list(result.session_id)} == item_types
+
+
+@requires("beta.agents.sessions.create")
+def test_line_of_the_tasks_page_calls_a_function_as_a_hosted_agent(openai_mock, client):
+    run_task(TASKS["call a function as a hosted agent"], openai_mock)
+    handlers = {"get_weather": lambda arguments: f"rain in {arguments['city']}"}
+    stream = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi", stream=True, tool_handlers=handlers)
+    assert stream.get_final_result().output_text == "It rains."
+
+
+@requires("beta.agents.sessions.create")
+def test_line_of_the_tasks_page_fails_a_turn_of_a_hosted_agent(openai_mock, client):
+    run_task(TASKS["fail a turn of a hosted agent"], openai_mock)
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi")
+    (turn,) = client.beta.agents.sessions.turns.list(session.id)
+    assert turn.error.to_dict() == {"code": "sandbox_error", "message": "No disk."}
+
+
+@requires("beta.agents.sessions.create")
+def test_line_of_the_tasks_page_writes_a_file_as_a_hosted_agent(openai_mock, client):
+    run_task(TASKS["write a file as a hosted agent"], openai_mock)
+    sessions = client.beta.agents.sessions
+    session = sessions.create(**SESSION_REQUEST, input="Hi")
+    (artifact,) = sessions.artifacts.list(session.id)
+    assert sessions.artifacts.content(artifact.id, session_id=session.id).read() == b"a,b"
+
+
+@requires("live.forks.connect", "live.connect")
+def test_line_of_the_tasks_page_pauses_a_live_session(openai_mock, client):
+    run_task(TASKS["pause a live session, for its sideband"], openai_mock)
+    with client.live.sideband.connect(session_id="sess_1") as connection:
+        assert json.loads(connection.recv_bytes())["type"] == "session.paused"
 
 
 @requires("responses.connect")

@@ -306,6 +306,8 @@ class _BetaAgentsAutomationsEndpoints(Namespace):
 class _BetaAgentsEnvironmentsFilesEndpoints(Namespace):
     create: ObjectEndpoint
     list: ObjectEndpoint
+    prepare: ObjectEndpoint
+    prepare_directory: ObjectEndpoint
     upload: ObjectEndpoint
 
 class _BetaAgentsEnvironmentsTemplatesEndpoints(Namespace):
