@@ -11327,15 +11327,32 @@ def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
     if unknown_keys := value.keys() - _STEP_KEYS:
         keys = ", ".join(sorted(_STEP_KEYS))
         raise ValueError(f"a step of an agent has no {', '.join(map(repr, unknown_keys))}; it takes {keys}")
-    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    items = tuple(_checked_step_item(item) for item in _checked_list(value, "items"))
     error = value.get("error")
     status = value.get("status", "failed" if error else "completed")
+    if status not in _STEP_STATUSES:
+        raise ValueError(f"the 'status' of a step is {status!r}; expected one of {', '.join(_STEP_STATUSES)}")
     if isinstance(error, Mapping):
         error = _merge(_sdk_type("beta.SessionTurnError"), error, "error")
-    subagents = tuple(_checked_subagent(subagent) for subagent in value.get("subagents", ()))
+    subagents = tuple(_checked_subagent(subagent) for subagent in _checked_list(value, "subagents"))
     artifacts = value.get("artifacts", {})
+    if not isinstance(artifacts, Mapping) or not all(isinstance(data, bytes) for data in artifacts.values()):
+        raise ValueError(
+            f"the 'artifacts' of a step are {_safe_repr(artifacts)}; expected a dict of bytes by their paths"
+        )
     step = _AgentTurn(items=items, status=status, error=error, artifacts=artifacts, subagents=subagents)
     return lambda call: step
+
+
+_STEP_STATUSES = ("completed", "failed", "budget_reached")
+
+
+def _checked_list(value: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """Return the list under a key of a step or of a subagent. Raise `ValueError` for anything else."""
+    items = value.get(name, ())
+    if not _is_list_or_tuple(items):
+        raise ValueError(f"the {name!r} of a step are {_safe_repr(items)}; expected a list")
+    return items
 
 
 _SUBAGENT_KEYS = {"instructions", "items", "name"}
@@ -11346,7 +11363,7 @@ def _checked_subagent(value: Any) -> _JSON:
     if not isinstance(value, Mapping) or not value.keys() <= _SUBAGENT_KEYS:
         keys = ", ".join(sorted(_SUBAGENT_KEYS))
         raise ValueError(f"a subagent is {_safe_repr(value)}; expected a dict with {keys}")
-    items = tuple(_checked_step_item(item) for item in value.get("items", ()))
+    items = tuple(_checked_step_item(item) for item in _checked_list(value, "items"))
     return {"name": None, "instructions": "", **value, "items": items}
 
 
@@ -11558,7 +11575,8 @@ class _SessionStream:
 
     When the session has nothing left to do, the stream waits for the requests of other threads or tasks. It ends if no
     other one can send a request: if the client is synchronous, and its thread is the main one and no thread has started
-    since the stream was opened; or if the client is asynchronous, and its event loop has no other task.
+    since the stream was opened; or if the client is asynchronous, and its event loop has no other task. In any case it
+    ends after some seconds without an event.
 
     A pace precedes the events that have another one than the stream.
 
@@ -11568,7 +11586,7 @@ class _SessionStream:
     """
 
     _CHECK_INTERVAL = 0.01  # seconds after which a waiting stream looks for new events
-    _MAX_CHECKS = 1000  # how often a synchronous client looks in vain until its stream ends
+    _MAX_CHECKS = 1000  # how often a waiting stream looks in vain until it ends
 
     def __init__(
         self,
@@ -11599,12 +11617,15 @@ class _SessionStream:
             checks += 1
 
     async def __aiter__(self) -> AsyncIterator[Any]:
+        checks = 0
         while True:
             for event in self._available_events():
+                checks = 0
                 yield event
-            if self.has_ended or _is_only_task():
+            if self.has_ended or checks == self._MAX_CHECKS or _is_only_task():
                 return
             await _sleep(self._CHECK_INTERVAL)
+            checks += 1
 
     def _can_another_thread_send(self) -> bool:
         if threading.current_thread() is not threading.main_thread():
@@ -17360,6 +17381,10 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
         place = f"{row.name}.response"
         if call.behavior.events and not call.wants_stream and row.model != "bytes":
             raise TypeError(f"{place} is a stream of events, but the request does not have stream=True")
+        if call.behavior.paces_other_streams:
+            raise TypeError(
+                f"{place} is a stream of events, but this call has no stream; set those of the stream itself"
+            )
         if isinstance(value, (Iterator, AsyncIterator)) and next(read_count):
             raise TypeError(f"{place} is an iterator that an earlier call has read; set a list or a function")
         events = value

@@ -13801,6 +13801,20 @@ def test_session_creation_streams_the_first_turn(openai_mock, client_kind):
 
 
 @requires("beta.agents.sessions.create")
+def test_session_streams_all_messages_of_its_input(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = "Hello."
+    messages = [*message_input("One")["input"], *message_input("Two")["input"]]
+
+    async def create(client):
+        return await collect(create_session(client, messages, stream=True))
+
+    events = run_with_client(client_kind, create)
+    assert short_types(events) == ["created", *TURN_START, "item.added", *MESSAGE_EVENTS, *TURN_END]
+    assert [event.item.content[0].text for event in (events[2], events[5])] == ["One", "Two"]
+    assert [event.output_index for event in (events[2], events[5])] == [None, None]
+
+
+@requires("beta.agents.sessions.create")
 def test_session_stream_has_the_events_of_the_next_turn(openai_mock, client_kind):
     openai_mock.beta.agents.sessions.create.response = ["First.", "Second."]
 
@@ -15088,6 +15102,19 @@ def test_session_fails_with_a_later_turn(openai_mock, client_kind):
     assert session.error == "The agent is gone."
 
 
+@requires("beta.agents.sessions.create")
+def test_session_that_fails_with_a_turn_streams_both_failures(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.stream.response = {"items": ["Almost."], "error": "The agent is gone."}
+
+    async def run_turn(client):
+        session = await idle_session(client)
+        return await session_events(client, session.id, "Hi")
+
+    events = run_with_client(client_kind, run_turn)
+    assert short_types(events) == [*TURN_START, *MESSAGE_EVENTS, "error", "failed", "failed"]
+    assert events[-1].session.error == "The agent is gone."
+
+
 def budget_reached(client_kind, coroutine_function):
     """Return the result of a coroutine function of a client without strict validation, which lacks this event."""
     return run_coroutine(client_kind, coroutine_function(lenient_client(client_kind)))
@@ -15102,6 +15129,13 @@ def test_turn_that_reaches_the_budget_has_a_result(openai_mock, client_kind):
         return await awaited(stream.get_final_result())
 
     assert budget_reached(client_kind, create).output_text == "Done."
+
+
+@requires("beta.agents.sessions.create")
+def test_turn_that_reaches_the_budget_ends_the_stream_without_an_idle_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = {"items": ["Done."], "status": "budget_reached"}
+    events = budget_reached(client_kind, created_events)
+    assert short_types(events) == ["created", *TURN_START, *MESSAGE_EVENTS, "completed", "budget_reached"]
 
 
 @requires("beta.agents.sessions.create")
@@ -19410,7 +19444,7 @@ def test_wake_policy_of_a_live_session_has_limits(openai_mock, client):
     transport = {"type": "webrtc", "sdp": "v=0"}
     assert client.live.create(session=session, transport=transport).session.id
     session["wake_policy"]["vad_threshold"] = 2
-    with pytest.raises(openai.BadRequestError, match="session.wake_policy.vad_threshold"):
+    with pytest.raises(openai.BadRequestError, match="vad_threshold"):
         client.live.create(session=session, transport=transport)
 
 
