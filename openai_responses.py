@@ -3655,6 +3655,10 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("prompt", "string", maximum=1000, models="dall-e-2"),
         _Limit("prompt", "string", maximum=4000, models="dall-e-3"),
     ),
+    "beta.agents.sessions.events.create": (
+        _Limit("events", "array", 1),
+        _Limit("events[].input", "array", 1),
+    ),
     "live.create": (_Limit("session.wake_policy.vad_threshold", "decimal", 0, 1),),
     "realtime.calls.accept": _REALTIME_SESSION_LIMITS,
     "realtime.calls.create": _limits_below("session", _REALTIME_SESSION_LIMITS),
@@ -12257,6 +12261,7 @@ _extend_table(
             is_generated=True,
             is_idempotent=True,
             coerce=_coerce_step,
+            check=_check_param_types,
             resume=_submit_input,
             needs_output=_needs_session_output,
             get_messages=_session_conversation,

@@ -14133,7 +14133,11 @@ def test_unknown_session_is_not_found(openai_mock, client_kind, send):
     [
         ({"type": "bogus"}, "Invalid value: 'bogus'"),
         ({}, "Missing required parameter: 'events[0].type'"),
-        ({"type": "agent.session.input.tool_result"}, "Unknown pending tool call: None"),
+        ({"type": "agent.session.input.tool_result"}, "Missing required parameter: 'events[0].call_id'"),
+        ({"type": "agent.session.input.message"}, "Missing required parameter: 'events[0].input'"),
+        ({"type": "agent.session.input.message", "input": "Hi"}, "Invalid type for 'events[0].input'"),
+        ({"type": "agent.session.input.mcp_approval_request_result"}, "Missing required parameter: 'events[0].re"),
+        ("Hi", "Invalid type for 'events[0]'"),
     ],
 )
 def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, event, message):
@@ -14143,6 +14147,18 @@ def test_malformed_input_of_a_session_is_rejected(openai_mock, client_kind, even
             await post_session_events(client, session.id, event)
 
     run_with_client(client_kind, post)
+
+
+@requires("beta.agents.sessions.create")
+@pytest.mark.openai_mock(strict=True)
+@pytest.mark.parametrize(
+    "events, param", [([], "events"), ([{"type": "agent.session.input.message", "input": []}], "events[0].input")]
+)
+def test_strict_mode_rejects_empty_input_of_a_session(client, events, param):
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
+    with pytest.raises(openai.BadRequestError, match="empty array") as raised:
+        client.beta.agents.sessions.events.create(session.id, events=events)
+    assert raised.value.param == param
 
 
 @requires("beta.agents.sessions.create")
@@ -14610,6 +14626,25 @@ def test_stream_of_a_later_turn_breaks_where_set(openai_mock, client_kind, name)
     events, items = run_with_client(client_kind, run_turns)
     assert short_types(events) == TURN_START[:3]
     assert [item.content[0].text for item in items] == ["Hi", "One two."]
+
+
+@requires("beta.agents.sessions.create")
+def test_events_cannot_be_set_for_the_input_of_a_session(openai_mock, client):
+    openai_mock.beta.agents.sessions.stream.response = streamed([{"type": "agent.session.idle"}])
+    session = client.beta.agents.sessions.create(**IDLE_REQUEST)
+    with pytest.raises(TypeError, match="is a stream of events, but this call has no stream"):
+        client.beta.agents.sessions.events.create(session.id, events=[message_input("Hi")])
+
+
+@requires("beta.agents.sessions.create")
+def test_asynchronous_live_stream_ends_after_a_time_without_events(openai_mock, monkeypatch):
+    monkeypatch.setattr(openai_responses._SessionStream, "_MAX_CHECKS", 3)
+
+    async def read():
+        session = await idle_session(sdk("async"))
+        return await asyncio.gather(collect(sdk("async").beta.agents.sessions.events.stream(session.id)))
+
+    assert asyncio.run(read()) == [[]]
 
 
 @requires("beta.agents.sessions.create")
@@ -15220,6 +15255,15 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
     [
         ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status, subagents"),
         ({"items": [1]}, "an item of a step is 1; expected a str, a turn or a dict with a 'type'"),
+        ({"items": "Done."}, "the 'items' of a step are 'Done.'; expected a list"),
+        ({"subagents": "scout"}, "the 'subagents' of a step are 'scout'; expected a list"),
+        ({"subagents": [{"nam": "scout"}]}, "a subagent is {'nam': 'scout'}; expected a dict with instructions, items"),
+        (
+            {"items": [], "status": "done"},
+            "the 'status' of a step is 'done'; expected one of completed, failed, budget",
+        ),
+        ({"artifacts": {"a.csv": "a,b"}}, "the 'artifacts' of a step are {'a.csv': 'a,b'}; expected a dict of bytes"),
+        ({"items": [{"type": "agent.session.environment.lost"}]}, "item.type is 'agent.session.environment.lost'"),
         ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
     ],
 )
