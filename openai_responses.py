@@ -10243,6 +10243,16 @@ def _derive_run(call: _Call, obj: _JSON) -> _JSON:
     return derived
 
 
+def _run_tools(call: _Call) -> list[_JSON]:
+    """Return the tools of the run that a request creates or continues."""
+    run = call.body
+    if call.shape.item_param:
+        run = call.objects.get(call.key, {})
+    if run.get("tools") is None:
+        run = call.store["beta.assistants"].get(run.get("assistant_id"), {})
+    return run.get("tools") or []
+
+
 def _store_thread_and_run(call: _Call, run: _JSON, script: _Script) -> None:
     """Store the thread that the request describes, unless one with its id exists, and a run on it."""
     store = call.store
@@ -10706,6 +10716,7 @@ _extend_table(
             store=_store_thread_and_run,
             events=_run_events,
             get_messages=_new_thread_messages,
+            get_tools=_run_tools,
         ),
         "beta.threads.messages.create": _Behavior(
             derive=_derive_message,
@@ -10727,6 +10738,7 @@ _extend_table(
             store=_store_run,
             events=_run_events,
             get_messages=_thread_messages,
+            get_tools=_run_tools,
         ),
         "beta.threads.runs.submit_tool_outputs": _Behavior(
             is_generated=True,
@@ -10734,6 +10746,7 @@ _extend_table(
             resume=_resume_run,
             events=_run_events,
             get_messages=_messages_with_tool_outputs,
+            get_tools=_run_tools,
         ),
     },
 )
