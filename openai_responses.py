@@ -11721,14 +11721,15 @@ def _model_step_events(
         for description in output.subagents:
             yield from _subagent_events(store, session, turn, description)
     requests = []
+    waits = any(_needs_answer(session, item) for item in _agent_output_items(output))
     for item in _agent_output_items(output, lambda: _has_next_step(store, session)):
         yield from _connection_events(store, session, turn)
         if item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX):
             yield _environment_event(store, session, turn, **item)
+        elif waits and item["type"] in _ACTION_TYPES:
+            requests.append(item)
         elif _is_async_call(session, item):
             yield _async_call_event(store, turn, item)
-        elif item["type"] in _ACTION_TYPES:
-            requests.append(item)
         else:
             yield from _output_item_events(store, turn, item, chunk)
             yield from _first_use_events(store, session, turn, item)
@@ -11757,6 +11758,11 @@ def _is_async_call(session: _JSON, item: _JSON) -> bool:
     if item["type"] != "function_call":
         return False
     return any(tool.get("name") == item["name"] and tool.get("async") for tool in session["agent"]["tools"])
+
+
+def _needs_answer(session: _JSON, item: _JSON) -> bool:
+    """Return True for an item that makes the turn wait for the application."""
+    return item["type"] in _ACTION_TYPES and not _is_async_call(session, item)
 
 
 def _async_call_event(store: StateStore, turn: _JSON, item: _JSON) -> _JSON:
@@ -11830,7 +11836,8 @@ def _set_end_events(store: StateStore, session: _JSON, turn: _JSON, output: _Age
 def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: Iterable[_JSON]) -> Iterator[_JSON]:
     """Yield the events of a turn that needs results of functions or approvals.
 
-    The actions are known before their events are read, because the SDK sends a result as soon as it has read a call.
+    The actions are known before their events are read, because the SDK sends a result as soon as it has read a call. So
+    the asynchronous calls of the same step come here, too: their results find that the turn waits, and take no step.
     `requires_action` follows even if all results are there already.
     """
     action_type = _list_item_type(_fields_of(_sdk_type("beta.AgentSession"))["required_actions"].type)
@@ -11839,7 +11846,8 @@ def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: It
     for request in requests:
         fields = _ACTION_TYPES[request["type"]](store, request)
         partial = {"type": request["type"], "turn_id": turn["id"], **fields}
-        actions.append(_fill_placeholders(_merge(action_type, partial, "item"), store))
+        if _needs_answer(session, request):
+            actions.append(_fill_placeholders(_merge(action_type, partial, "item"), store))
         if request["type"] == "function_call":
             items.append(_add_session_item(store, turn, {**request, **fields, "status": "in_progress"}))
         elif fields["request"]["type"] == "browser_authentication":
@@ -12238,6 +12246,7 @@ _extend_table(
         "beta.agents.automations.pause": _Behavior(stages=({"status": "paused"},)),
         "beta.agents.automations.resume": _Behavior(stages=({"status": "active"},)),
         "beta.agents.environments.create": _Behavior(
+            is_idempotent=True,
             check=lambda call: _check_environment(call, _get_dict(call.body, "environment")),
             derive=_derive_environment,
             store=_store_environment,

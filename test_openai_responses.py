@@ -14840,6 +14840,18 @@ def test_turn_waits_for_the_other_calls_only(openai_mock, client_kind):
 
 
 @requires("beta.agents.sessions.create")
+def test_results_of_all_calls_of_one_step_take_one_step(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done.", "Not yet."]
+    handlers = {"get_weather": lambda arguments: "sunny", "get_time": lambda arguments: "noon"}
+
+    async def create(client):
+        stream = await create_session(client, agent=ASYNC_AGENT, stream=True, tool_handlers=handlers)
+        return await awaited(stream.get_final_result())
+
+    assert run_with_client(client_kind, create).output_text == "Done."
+
+
+@requires("beta.agents.sessions.create")
 def test_result_of_an_asynchronous_call_joins_a_waiting_turn(openai_mock, client_kind):
     openai_mock.beta.agents.sessions.create.response = [WEATHER_CALL + TIME_CALL, "Done."]
 
@@ -15821,6 +15833,14 @@ def test_input_is_taken_once_for_an_idempotency_key(openai_mock, client_kind):
         return await collect(client.beta.agents.sessions.turns.list(session.id))
 
     assert len(run_with_client(client_kind, post_twice)) == 1
+
+
+@requires("beta.agents.environments.create")
+def test_environment_is_created_once_for_an_idempotency_key(client):
+    environments = client.beta.agents.environments
+    first, second = [environments.create(environment=HOSTED, idempotency_key="a") for _ in range(2)]
+    assert first.id == second.id
+    assert len(environments.list().data) == 1
 
 
 @requires("beta.agents.sessions.create")
