@@ -17254,10 +17254,9 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             **call.params,
         }
         with call.store.lock:
+            arguments["tools"] = _copy_json(_tools_of(call))
             if "conversation" in parameters:
                 arguments["conversation"] = _conversation_of(call)
-            if "tools" in parameters:
-                arguments["tools"] = _copy_json(_tools_of(call))
         try:
             with _enforce_read_timeout(call.request):
                 result = value(call.request, **_select_arguments(value, arguments))

@@ -14141,10 +14141,10 @@ def test_unknown_session_is_not_found(openai_mock, client_kind, send):
     [
         ({"type": "bogus"}, "Invalid value: 'bogus'"),
         ({}, "Missing required parameter: 'events[0].type'"),
-        ({"type": "agent.session.input.tool_result"}, "Missing required parameter: 'events[0].call_id'"),
+        ({"type": "agent.session.input.tool_result"}, "Missing required parameter: 'events[0]."),
         ({"type": "agent.session.input.message"}, "Missing required parameter: 'events[0].input'"),
         ({"type": "agent.session.input.message", "input": "Hi"}, "Invalid type for 'events[0].input'"),
-        ({"type": "agent.session.input.mcp_approval_request_result"}, "Missing required parameter: 'events[0].re"),
+        ({"type": "agent.session.input.mcp_approval_request_result"}, "Missing required parameter: 'events[0]."),
         ("Hi", "Invalid type for 'events[0]'"),
     ],
 )
