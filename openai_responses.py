@@ -10761,7 +10761,7 @@ _extend_table(
 
 
 def _check_session_request(call: _Call) -> None:
-    """Raise the error of a session without a model or input, or of an object in its request that does not exist."""
+    """A session needs a model and input, and the objects that its request refers to must exist."""
     agent_id = call.body.get("agent_id")
     if agent_id is None and not _get_dict(call.body, "agent").get("model"):
         _reject("agent.model is required when agent_id is omitted", "agent.model", "invalid_request_error")
@@ -11011,6 +11011,11 @@ def _input_messages(value: Any) -> list[_JSON]:
 
 def _creates_with_input(call: _Call) -> bool:
     return bool(_input_messages(call.body.get("input")))
+
+
+def _check_session_input(call: _Call) -> None:
+    """The events must have the fields and the types that the API accepts."""
+    _check_param_types(call)
 
 
 def _submit_input(call: _Call, script: _Script) -> bytes:
@@ -12283,7 +12288,7 @@ _extend_table(
             is_generated=True,
             is_idempotent=True,
             coerce=_coerce_step,
-            check=_check_param_types,
+            check=_check_session_input,
             resume=_submit_input,
             needs_output=_needs_session_output,
             get_messages=_session_conversation,
