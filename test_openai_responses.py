@@ -629,7 +629,7 @@ def websocket_resources(resource, name=""):
 # ======================================================================================================================
 
 
-ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404, "3.57.0": 404}  # by pinned release: the table was made from these
+ROW_COUNTS = {"2.54.0": 293, "3.54.0": 404, "3.57.0": 404}  # by release: the table was made from these
 MISSING_ROWS_SCRIPT = runpy.run_path(str(ROOT / "docs" / "development" / "missing_rows.py"))
 pinned_release = pytest.mark.skipif(
     openai.__version__ not in ROW_COUNTS, reason="the literals are those of the pinned releases"
@@ -31281,7 +31281,7 @@ def ci_versions():
 
 def test_pinned_releases_of_the_sdk_are_the_same_everywhere():
     pinned = ci_versions()["PINNED_SDKS"]
-    assert sorted(ROW_COUNTS) == pinned
+    assert {*pinned} <= ROW_COUNTS.keys()
     assert f'    "openai=={pinned[-1]}",' in (ROOT / "pyproject.toml").read_text(encoding="utf-8").splitlines()
 
 
