@@ -16270,6 +16270,13 @@ class _LazyResponse(httpx.Response):
         return self.read()
 
 
+def _raw_headers(response: httpx.Response) -> Sequence[tuple[bytes, bytes]]:
+    """Return the headers of a response as bytes, without parsing those of a `_LazyResponse`."""
+    if isinstance(response, _LazyResponse) and "headers" not in response.__dict__:
+        return response.raw_headers
+    return response.headers.raw
+
+
 def _to_event(value: Any) -> _Event:
     """Convert an item of a test's stream to an event.
 
@@ -19405,35 +19412,69 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
     """Answer an HTTP request to the server: a request to the control plane, or a call of the API."""
     headers = _request_headers(scope)
     path = _request_path(scope)
-    content = await _receive_body(receive, mock._limits["body"])
+    is_control = path.startswith(_CONTROL_PREFIX)
+    refusal = _refuse_origin(mock, headers) if is_control else None
+    content = refusal or await _receive_body(receive, headers, mock._limits["body"])
     if content is None:  # the client disconnected before the end of the body
         return
     if isinstance(content, httpx.Response):
         response = content
-    elif path.startswith("/_mock/"):
-        response = _handle_control(mock, _request_api_key(headers), scope, path.removeprefix("/_mock"), content)
+    elif is_control:
+        response = _answer_control(mock, scope, path, headers, content)
     elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
-        key_mock = mock.for_key(_request_api_key(headers))
+        key_mock = mock.for_key(_request_api_key(scope, headers))
         request = _ASGIRequest(key_mock, scope["method"], scope, content)
         response = _add_cors_headers(await _answer_served(key_mock, request), headers)
         _enforce_limits(key_mock)
     await _send(response, receive, send)
 
 
-async def _receive_body(receive: Any, max_size: int) -> bytes | httpx.Response | None:
-    """Return the body of a request, a 413 response if it is too large, or None if the client disconnected."""
+async def _receive_body(receive: Any, headers: Mapping[str, str], max_size: int) -> bytes | httpx.Response | None:
+    """Return the body of a request, a 413 response if it is too large, or None if the client disconnected.
+
+    Nothing is read of a body whose length in the headers is too large, and no more of another one than the limit.
+    """
     pieces = []
     size = 0
+    announced_length = headers.get("content-length", "")
+    if announced_length.isdecimal() and int(announced_length[:20]) > max_size:
+        return _body_too_large(max_size)
     while (message := await receive())["type"] == "http.request":
         pieces.append(message.get("body", b""))
         size += len(pieces[-1])
         if size > max_size:
-            return _server_error(413, f"The body of the request is larger than {max_size} bytes.")
+            return _body_too_large(max_size)
         if not message.get("more_body"):
             return b"".join(pieces)
     return None
+
+
+def _body_too_large(max_size: int) -> httpx.Response:
+    return _server_error(413, f"The body of the request is larger than {max_size} bytes.")
+
+
+def _refuse_origin(mock: OpenAIMock, headers: Mapping[str, str]) -> httpx.Response | None:
+    """Return a 403 for a request of a page that may not use the control plane, or None if it may be answered.
+
+    A browser tells the origin of the page. It leaves it out for images and links, but then tells the site.
+    """
+    origin = headers.get("origin")
+    if "*" in mock._allow_origins or origin in mock._allow_origins:
+        return None
+    if origin is None:
+        is_foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
+    else:
+        is_foreign = origin.partition("://")[2] != headers.get("host")
+    if not is_foreign:
+        return None
+    shown_origin = origin or "another site"
+    return _server_error(
+        403,
+        f"Pages of {shown_origin} may not use the control plane. To allow an origin, start the server with "
+        "--allow-origin ORIGIN, or create OpenAIMock(allow_origins=[...]).",
+    )
 
 
 def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, str]) -> httpx.Response:
@@ -19455,7 +19496,10 @@ async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
     """
     _ended_in_fault.set(False)
     try:
-        return await mock.router.async_handler(request)
+        response = await mock.router.async_handler(request)
+        if re.search(rb"[\r\n\0]", b"".join(itertools.chain(*_raw_headers(response)))):  # in a response of a test
+            _check_headers("the response", response.headers)
+        return response
     except (Exception, MockError) as error:
         if not _ended_in_fault.get():
             return _mistake_response(error)
@@ -19495,7 +19539,7 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answer a WebSocket connection with the kind of session that a client in this process gets."""
     await receive()
-    key_mock = mock.for_key(_request_api_key(_request_headers(scope)))
+    key_mock = mock.for_key(_request_api_key(scope, _request_headers(scope)))
     try:
         result = await _open_session(key_mock.router, _ASGIRequest(key_mock, "WS", scope), _await_if_needed)
     except (Exception, MockError) as error:
@@ -19519,13 +19563,20 @@ _SCOPE_HANDLERS = {
 }
 
 
-def _request_api_key(headers: Mapping[str, str]) -> str:
-    """Return the API key of a request, or "". A browser sends the key of a WebSocket as one of its subprotocols."""
-    key = headers.get("authorization", "").removeprefix("Bearer ") or headers.get("api-key", "")
+def _request_api_key(scope: Any, headers: Mapping[str, str]) -> str:
+    """Return the API key of a request, or "".
+
+    A browser cannot set headers of a WebSocket. It sends the key as a subprotocol, or to Azure in the query.
+    """
+    authorization = headers.get("authorization", "")
+    key = re.sub("(?i)^bearer +", "", authorization) or headers.get("api-key", "")
     if key:
         return key
     match = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
-    return match[1] if match else ""
+    if match:
+        return match[1]
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+    return re.sub("(?i)^bearer +", "", query.get("Authorization", "")) or query.get("api-key", "")
 
 
 def _request_headers(scope: Any) -> dict[str, str]:
@@ -19644,14 +19695,17 @@ class _ASGIWebSocketServer(_WebSocketServer):
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
     """Send a response. A stream is sent piece by piece, as the pieces are produced."""
-    headers = [(name.lower(), value) for name, value in response.headers.raw]
-    # the ASGI server sets the transfer encoding itself
-    headers = [(name, value) for name, value in headers if name != b"transfer-encoding"]
+    headers = [(name.lower(), value) for name, value in _raw_headers(response)]
+    headers = [(name, value) for name, value in headers if name not in _HEADERS_OF_ASGI_SERVERS]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     if isinstance(response.stream, httpx.ByteStream):
         await send({"type": "http.response.body", "body": b"".join(response.stream)})
     else:
         await _send_stream(response.stream, receive, send)
+
+
+# Headers that an ASGI server sets itself.
+_HEADERS_OF_ASGI_SERVERS = {b"date", b"transfer-encoding"}
 
 
 async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
@@ -19697,11 +19751,24 @@ def _enforce_limits(mock: OpenAIMock) -> None:
 _DEFAULT_LIMITS = {
     "keys": 100,  # API keys that have their own mock
     "records": 1000,  # requests in the request log of each mock
-    "body": 512 * 2**20,  # bytes in the body of a request
+    "body": 100 * 2**20,  # bytes in the body of a request; a part of an upload has up to 64 MiB
 }
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
+
+
+_CONTROL_PREFIX = "/_mock/"
+
+
+def _answer_control(
+    mock: OpenAIMock, scope: Any, path: str, headers: Mapping[str, str], content: bytes
+) -> httpx.Response:
+    """Answer a request to the control plane that `_refuse_origin` did not refuse. An allowed page may read the answer."""
+    if scope["method"] == "OPTIONS" and "origin" in headers:  # a browser checks if the page may send a request
+        return _add_cors_headers(httpx.Response(204), headers)
+    response = _handle_control(mock, _request_api_key(scope, headers), scope, path.removeprefix("/_mock"), content)
+    return _add_cors_headers(response, headers)
 
 
 _CONTROL_ERROR_STATUS = {
@@ -19937,7 +20004,8 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     import signal
 
     options = _parse_arguments(arguments)
-    server = _uvicorn_server(_mock_from_options(options))
+    app = _check_hosts(_mock_from_options(options), [options.host, *options.allow_host])
+    server = _uvicorn_server(app)
     listener = _listen_at(options.host, options.port)
     # exit at once: there is nothing to save, and these signals have no default handler in a container
     for signal_number in (signal.SIGINT, signal.SIGTERM):
@@ -19945,6 +20013,50 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     server.capture_signals = contextlib.nullcontext
     _on_startup(server, lambda: print(f"{_root_url(listener, options.host)}/v1", flush=True))
     server.run([listener])
+
+
+def _check_hosts(mock: OpenAIMock, hosts: Sequence[str]) -> Any:
+    """Return an application that answers requests to the control plane only if their `Host` is one of some hosts.
+
+    Otherwise a page whose host name is resolved to this machine could read the answers, as those of its own origin.
+    """
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not _request_path(scope).startswith(_CONTROL_PREFIX):
+            await mock(scope, receive, send)
+            return
+        host = _host_name(_request_headers(scope).get("host", ""))
+        if _is_known_host(host, hosts):
+            await mock(scope, receive, send)
+            return
+        message = (
+            f"The control plane is not served to the host {host!r}. To allow it, start the server with "
+            f"--allow-host {host}."
+        )
+        await _send(_server_error(403, message), receive, send)
+
+    return serve
+
+
+def _host_name(host: str) -> str:
+    """Return the name or the IP address in a `Host` header, without the port and without brackets."""
+    match = re.fullmatch(r"\[(.*)\](?::\d+)?|([^:]*)(?::\d+)?", host)
+    name = (match[1] or match[2] or "") if match else host
+    return name.lower().removesuffix(".")
+
+
+def _is_known_host(host: str, hosts: Sequence[str]) -> bool:
+    """Return True for one of some hosts, for `localhost`, and for an IP address of this machine.
+
+    With an address such as 0.0.0.0 the server listens on all addresses of the machine, so any IP address may be its own.
+    """
+    if host in map(str.lower, hosts) or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or not {"0.0.0.0", "::"}.isdisjoint(hosts)
 
 
 _LIMIT_HELP = {
@@ -19986,6 +20098,20 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
         action="store_true",
         help="fail calls for which the mock would have to make up the output of a model",
     )
+    parser.add_argument(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another host name under which clients reach the control plane, such as a service of Docker Compose",
+    )
+    parser.add_argument(
+        "--allow-origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="origin of web pages that may use the control plane, such as http://localhost:3000; * for all",
+    )
     for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
             f"--{name}",
@@ -20024,6 +20150,7 @@ def _mock_from_options(options: Any) -> OpenAIMock:
     mock = script_globals.get("openai_mock") or OpenAIMock()
     mock._strict = mock._strict or options.strict
     mock._only_scripted = mock._only_scripted or options.only_scripted
+    mock._allow_origins += tuple(options.allow_origin)
     for name in _DEFAULT_LIMITS:
         number = getattr(options, name)
         if number is not None:
@@ -20267,7 +20394,7 @@ def reply(*parts: Any, headers: Mapping[str, str] | None = None) -> Reply:
         model is JSON that the model outputs. Without parts, the answer is the default.
     headers: headers of the answer, in addition to those that the API sends. A header that is given replaces that of the
         API.
-    Raises `TypeError` for a part or a header of another type.
+    Raises `TypeError` for a part or a header of another type, and `ValueError` for a header that HTTP does not allow.
     """
     flat_parts: list[Any] = []
     all_headers: dict[str, str] = {}
@@ -20282,10 +20409,8 @@ def reply(*parts: Any, headers: Mapping[str, str] | None = None) -> Reply:
             all_headers.update(part.headers)
         else:
             flat_parts.append(part)
-    for name, value in (headers or {}).items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"reply(..., headers=...) has {name!r}: {value!r}; expected a str for each")
-        all_headers[name] = value
+    _check_headers("reply(..., headers=...)", headers or {})
+    all_headers.update(headers or {})
     return Reply(tuple(flat_parts), all_headers)
 
 
@@ -20384,7 +20509,8 @@ def error(
         don't slow tests down, and there is no `retry-after`.
     headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
         With `retry-after` or `retry-after-ms`, neither of them is added.
-    Raises `ValueError` for any other status.
+    Raises `ValueError` for any other status and for a header that HTTP does not allow, and `TypeError` for a header that
+        is not a str.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
@@ -20398,11 +20524,28 @@ def error(
         "param": param,
         "code": code or default_code,
     }
+    _check_headers("error(..., headers=...)", headers or {})
     response_headers = httpx.Headers(headers)
     is_retried = status in _RETRIED_STATUSES or status >= 500
     if is_retried and "retry-after" not in response_headers and "retry-after-ms" not in response_headers:
         response_headers.update(_retry_headers(retry_after))
     return _ErrorResponse(status, json={"error": envelope}, headers=response_headers)
+
+
+def _check_headers(place: str, headers: Any) -> None:
+    """Raise `TypeError` for headers that are not a dict of strings, and `ValueError` for those that HTTP does not allow.
+
+    place: the beginning of the message.
+    """
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"{place} is {_safe_repr(headers)}; expected a dict")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"{place} has {name!r}: {value!r}; expected a str for each")
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~\w-]+", name, re.ASCII):
+            raise ValueError(f"{place} has the name {name!r}; expected letters, digits and -")
+        if re.search(r"[\r\n\0]", value):
+            raise ValueError(f"{place} has {name!r}: {value!r}; expected a value without line breaks")
 
 
 def _retry_headers(retry_after: float | None) -> dict[str, str]:
@@ -21305,6 +21448,8 @@ def _names_below(path: str) -> list[str]:
 
 
 _SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol"
+# The parameters of a query that gateways and Azure take keys from. `api_key_ids` of the API is not a secret.
+_SECRET_PARAMS = "(?i)authorization|(x-)?api[-_]?key|subscription-key|key|code|((access|auth|id)[-_]?)?token|secret|sig"
 
 
 @dataclasses.dataclass(eq=False, repr=False, slots=True)
@@ -21366,8 +21511,11 @@ class Record:
 
     @property
     def query(self) -> dict[str, Any]:
-        """The parameters of the query, such as `{"limit": "5"}`."""
-        return _query_params(self.request)
+        """The parameters of the query, such as `{"limit": "5"}`. API keys and other secrets are replaced by `"***"`."""
+        return {
+            name: "***" if re.fullmatch(_SECRET_PARAMS, name) else value
+            for name, value in _query_params(self.request).items()
+        }
 
     @property
     def headers(self) -> dict[str, str]:
@@ -21827,7 +21975,9 @@ class OpenAIMock(_NoNewAttributes):
     assert_all_used: call `assert_all_used()` when the context ends.
     limits: limits of the mock when it is served: `keys` (API keys with a mock of their own; 100 by default; with 0 all share
         this mock), `records` (the size of each request log; 1000 by default) and `body` (the size of a request's body in
-        bytes; 512 MiB by default).
+        bytes; 100 MiB by default).
+    allow_origins: origins of web pages that may use the control plane of the mock when it is served, such as
+        `http://localhost:3000`, or `*` for all. By default, no page may.
     Raises `ValueError` for a `base_url` that is not a URL and for invalid `limits`, and `TypeError` or `KeyError` for an
         invalid `state`.
     """
@@ -21840,6 +21990,7 @@ class OpenAIMock(_NoNewAttributes):
         only_scripted: bool = False,
         assert_all_used: bool = False,
         limits: Mapping[str, int] | None = None,
+        allow_origins: Sequence[str] = (),
     ) -> None:
         self._base_url = _normalize_base_url(base_url) if base_url is not None else None
         self._strict = strict
@@ -21857,6 +22008,9 @@ class OpenAIMock(_NoNewAttributes):
                 raise ValueError(
                     f"limits has {name}={number!r}; expected integers of 0 or more for {', '.join(_DEFAULT_LIMITS)}"
                 )
+        if isinstance(allow_origins, str):
+            raise TypeError(f"allow_origins is {allow_origins!r}; expected a list of origins")
+        self._allow_origins = tuple(allow_origins)
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
 

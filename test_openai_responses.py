@@ -26423,6 +26423,27 @@ async def test_server_reads_the_key_of_an_azure_client():
     assert answer.json()["choices"][0]["message"]["content"] == "of a"
 
 
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
+async def test_server_reads_the_key_after_any_spelling_of_bearer(scheme):
+    app = OpenAIMock()
+    app.for_key("a").chat.completions.create.response = "of a"
+    headers = {"authorization": f"{scheme} a"}
+    answer = await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST, headers=headers)
+    assert answer.json()["choices"][0]["message"]["content"] == "of a"
+
+
+@pytest.mark.parametrize("query", ["api-key=sk-a", "Authorization=Bearer%20sk-a"])
+async def test_key_in_the_query_has_its_mock_and_is_hidden_in_the_request_log(query):
+    app = OpenAIMock()
+    app.for_key("sk-a").chat.completions.create.response = "of a"
+    answer = await server_request(app, "POST", f"/v1/chat/completions?limit=1&{query}", json=CHAT_REQUEST)
+    status, (record,) = await control_request(app, "GET", "requests")
+    assert answer.json()["choices"][0]["message"]["content"] == "of a"
+    assert status == 200
+    assert record["query"] == {"limit": "1", query.partition("=")[0]: "***"}
+    assert "sk-a" not in json.dumps(record)
+
+
 async def test_response_of_one_key_of_the_server_does_not_apply_to_another_key():
     app = OpenAIMock()
     app.for_key("a").responses.create.response = "of a"
@@ -26558,6 +26579,32 @@ async def test_size_limit_applies_to_the_sum_of_the_pieces_of_a_body(excess, sta
     assert start["status"] == status
 
 
+async def test_body_with_a_length_above_the_size_limit_is_not_read():
+    app = OpenAIMock(limits={"body": 100})
+    scope = asgi_scope("/v1/chat/completions", headers={"content-length": "101"})
+    start, _ = await run_asgi_app(app, scope, {"type": "http.request", "body": b"x", "more_body": True})
+    assert start["status"] == 413
+
+
+async def test_body_in_pieces_is_read_up_to_the_size_limit_only():
+    app = OpenAIMock(limits={"body": 100})
+    read_count = 0
+
+    async def receive():
+        nonlocal read_count
+        read_count += 1
+        return {"type": "http.request", "body": b"x" * 30, "more_body": True}
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await app(asgi_scope("/v1/chat/completions"), receive, send)
+    assert sent[0]["status"] == 413
+    assert read_count == 4
+
+
 async def test_oversized_body_is_not_retried():
     app = OpenAIMock(limits={"body": 100})
     with pytest.raises(openai.APIStatusError, match="larger than 100 bytes") as raised:
@@ -26580,6 +26627,14 @@ async def test_incomplete_body_is_ignored():
 def raise_bug(request):
     """Raise an exception that is not a network fault, as a callable of the test with a bug."""
     raise NameError("a bug of the test")
+
+
+async def test_response_with_a_line_break_in_a_header_is_reported_by_the_server():
+    app = OpenAIMock()
+    app.chat.completions.create.response = lambda request: httpx.Response(200, headers={"x-a": "b\r\nc: d"})
+    answer = await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST)
+    assert answer.status_code == 500
+    assert "a value without line breaks" in answer.json()["error"]["message"]
 
 
 async def test_call_after_the_last_step_is_reported_by_the_server_without_retries():
@@ -26704,17 +26759,79 @@ async def test_response_to_a_request_without_an_origin_has_no_cors_headers():
     assert "access-control-allow-origin" not in answer.headers
 
 
-async def test_page_of_another_origin_may_not_read_the_control_plane():
-    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
-    assert answer.status_code == 200
+FOREIGN_PAGES = {
+    "fetch": {"origin": "http://page"},
+    "sandboxed frame": {"origin": "null"},
+    "another port": {"origin": "http://mock:3000"},
+    "image of another site": {"sec-fetch-site": "cross-site"},
+    "image of another port": {"sec-fetch-site": "same-site"},
+}
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
+async def test_page_of_another_origin_may_not_reset_the_mock(headers):
+    app = OpenAIMock()
+    app.chat.completions.create.response = "Hi"
+    answer = await server_request(app, "POST", "/_mock/reset", headers=headers)
+    assert answer.status_code == 403
+    assert app.chat.completions.create.response == "Hi"
     assert "access-control-allow-origin" not in answer.headers
-    assert "access-control-allow-headers" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", FOREIGN_PAGES.values(), ids=FOREIGN_PAGES)
+async def test_page_of_another_origin_may_not_read_the_request_log(headers):
+    app = OpenAIMock()
+    await server_chat_text(app, "a secret")
+    answer = await server_request(app, "GET", "/_mock/requests", headers=headers)
+    assert answer.status_code == 403
+    assert "secret" not in answer.text
+    assert "--allow-origin" in answer.json()["error"]["message"]
+
+
+async def test_page_of_another_origin_is_refused_before_its_body_is_read():
+    scope = asgi_scope("/_mock/reset", headers={"origin": "http://page"})
+    start, _ = await run_asgi_app(OpenAIMock(), scope, {"type": "http.request", "body": b"x", "more_body": True})
+    assert start["status"] == 403
 
 
 async def test_preflight_request_to_the_control_plane_is_not_allowed():
     answer = await server_request(OpenAIMock(), "OPTIONS", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
-    assert answer.status_code == 404
+    assert answer.status_code == 403
     assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://mock"}, {"sec-fetch-site": "same-origin"}], ids=str)
+async def test_page_of_the_same_origin_may_use_the_control_plane(headers):
+    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers=headers)
+    assert answer.status_code == 200
+
+
+async def test_user_may_open_the_control_plane_in_a_browser():
+    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers={"sec-fetch-site": "none"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("allowed", [["http://page"], ["*"]], ids=str)
+async def test_page_of_an_allowed_origin_may_use_the_control_plane(allowed):
+    app = OpenAIMock(allow_origins=allowed)
+    preflight = await server_request(app, "OPTIONS", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    answer = await server_request(app, "GET", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-methods"] == "*"
+    assert preflight.headers["access-control-allow-headers"] == "authorization"
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+async def test_page_of_another_origin_than_the_allowed_one_may_not_use_the_control_plane():
+    app = OpenAIMock(allow_origins=["http://other"])
+    answer = await server_request(app, "GET", "/_mock/health", headers=CROSS_ORIGIN_HEADERS)
+    assert answer.status_code == 403
+
+
+def test_allowed_origins_that_are_one_str_are_rejected():
+    with pytest.raises(TypeError, match="expected a list of origins"):
+        OpenAIMock(allow_origins="http://page")
 
 
 async def test_lifespan_is_answered():
@@ -27015,6 +27132,8 @@ async def test_control_plane_health_has_version_and_number_of_keys():
         ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: '$error'"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": 200}, 400, "between 400 and 599, got 200"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": {"code": "x"}}, 400, "status"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$error": {"status": 429, "headers": {"x": "a\r\nb: c"}}}, 400, "line breaks"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$reply": {"parts": [], "headers": {"x": "a\nb"}}}, 400, "line breaks"),
         ("PUT", CHAT_RESPONSE_PATH, None, 400, "cannot be None"),
         ("PUT", CHAT_RESPONSE_PATH, ..., 400, "Expecting value"),
         ("PUT", CHAT_RESPONSE_PATH, {"$bytes": 1}, 400, "bytes"),
@@ -27269,11 +27388,69 @@ def test_command_without_options_has_the_default_settings():
     mock = mock_from_command_line()
     assert not mock._strict
     assert not mock._only_scripted
-    assert mock._limits == {"keys": 100, "records": 1000, "body": 512 * 1024 * 1024}
+    assert mock._limits == {"keys": 100, "records": 1000, "body": 100 * 1024 * 1024}
 
 
 def test_command_option_of_zero_overrides_the_default():
     assert mock_from_command_line("--keys", "0")._limits["keys"] == 0
+
+
+async def command_status(path, host, *arguments):
+    """Return the status with which the command answers a request that was sent to a host."""
+    options = openai_responses._parse_arguments(arguments)
+    app = openai_responses._check_hosts(OpenAIMock(), [options.host, *options.allow_host])
+    return (await server_request(app, "GET", path, headers={"host": host})).status_code
+
+
+@pytest.mark.parametrize(
+    "host, arguments, status",
+    [
+        ("localhost:8000", [], 200),
+        ("LOCALHOST", [], 200),
+        ("localhost.", [], 200),
+        ("app.localhost:8000", [], 200),
+        ("127.0.0.1:8000", [], 200),
+        ("127.1.2.3", [], 200),
+        ("[::1]:8000", [], 200),
+        ("evil.example", [], 403),
+        ("evil.example:8000", [], 403),
+        ("localhost.evil.example", [], 403),
+        ("127.0.0.1.evil.example", [], 403),
+        ("10.0.0.7:8000", [], 403),
+        ("", [], 403),
+        ("[", [], 403),
+        ("10.0.0.7:8000", ["--host", "10.0.0.7"], 200),
+        ("10.0.0.7:8000", ["--host", "0.0.0.0"], 200),
+        ("[fe80::7]:8000", ["--host", "::"], 200),
+        ("mock:8000", ["--host", "0.0.0.0"], 403),
+        ("mock:8000", ["--host", "0.0.0.0", "--allow-host", "mock"], 200),
+        ("MOCK:8000", ["--allow-host", "Mock", "--allow-host", "other"], 200),
+    ],
+)
+async def test_command_checks_the_host_of_the_control_plane(host, arguments, status):
+    assert await command_status("/_mock/health", host, *arguments) == status
+
+
+async def test_command_answers_the_api_at_any_host():
+    assert await command_status("/v1/models", "mock:8000") == 200
+
+
+async def test_host_that_the_command_refuses_is_named_with_the_option_to_allow_it():
+    app = openai_responses._check_hosts(OpenAIMock(), ["127.0.0.1"])
+    answer = await server_request(app, "POST", "/_mock/reset", headers={"host": "evil.example"})
+    assert "--allow-host evil.example" in answer.json()["error"]["message"]
+
+
+async def test_mounted_mock_answers_the_control_plane_at_any_host():
+    answer = await server_request(OpenAIMock(), "GET", "/_mock/health", headers={"host": "mock:8000"})
+    assert answer.status_code == 200
+
+
+def test_command_option_allows_an_origin_in_addition_to_those_of_the_script(tmp_path):
+    script = tmp_path / "fake.py"
+    script.write_text("from openai_responses import OpenAIMock\nopenai_mock = OpenAIMock(allow_origins=['http://a'])")
+    mock = mock_from_command_line("--script", str(script), "--allow-origin", "http://b")
+    assert mock._allow_origins == ("http://a", "http://b")
 
 
 def test_command_reports_a_missing_script(tmp_path):
@@ -27361,6 +27538,17 @@ def test_every_call_of_the_sdk_is_answered_over_a_socket(openai_server, name):
     assert record.status in (200, 201)
     assert ROWS[record.endpoint].path == ROWS[name].path
     assert ROWS[record.endpoint].method == ROWS[name].method
+
+
+@requires_uvicorn
+def test_response_over_a_socket_has_one_date(openai_server):
+    with httpx.stream("GET", f"{openai_server.url}/models") as response:
+        assert len(response.headers.get_list("date")) == 1
+
+
+async def test_server_leaves_the_date_to_the_asgi_server():
+    answer = await server_request(OpenAIMock(), "GET", "/v1/models")
+    assert "date" not in answer.headers
 
 
 @requires_uvicorn

@@ -3,7 +3,7 @@
 import builtins
 import re
 from collections import UserDict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Protocol, overload
@@ -276,6 +276,7 @@ class OpenAIMock(Endpoints):
         only_scripted: bool = False,
         assert_all_used: bool = False,
         limits: Mapping[str, int] | None = None,
+        allow_origins: Sequence[str] = (),
     ) -> None: ...
     @property
     def router(self) -> Router: ...
