@@ -3397,6 +3397,8 @@ class _Limit(NamedTuple):
     words: tuple[str, ...] = ()  # what a number may be instead
     above: float | None = None  # a number must be larger than this one
     models: str = ""  # a regular expression for the beginning of the names of the models with this limit
+    # True if it is checked in default mode, too, as the limit of a number is: an answer to more would take very long
+    always: bool = False
 
 
 _NAME_PATTERN = "^[a-zA-Z0-9_-]+$"
@@ -3630,7 +3632,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     ),
     "embeddings.": (
         _Limit("dimensions", "integer", 1, 3072),
-        _Limit("input", "array", 1, 2048),
+        _Limit("input", "array", 1, 2048, always=True),
         _Limit("input[]", "array", 1),
         _Limit("input", "string", 1),
     ),
@@ -3836,7 +3838,10 @@ _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 
 
 def _check_limits(call: _Call) -> None:
-    """Raise the 400 of a number that is too small or too large and, in strict mode, of other values beyond a limit."""
+    """Raise the 400 of a number that is too small or too large and, in strict mode, of other values beyond a limit.
+
+    The limits that say so are checked in any mode.
+    """
     limits_by_name = _limits_by_name(call.row.name, bool(call.mock._strict))
     for name in call.body:
         for limit in limits_by_name.get(name, ()):
@@ -3854,7 +3859,7 @@ def _limits_by_name(endpoint: str, strict: bool) -> Mapping[str, list[_Limit]]:
         if not endpoint.startswith(prefix) and not endpoint.removeprefix("beta.").startswith(prefix):
             continue
         for limit in limits:
-            if strict or limit.kind in _NUMBER_KINDS:
+            if strict or limit.always or limit.kind in _NUMBER_KINDS:
                 name = _path_keys(limit.param)[0]
                 limits_by_name.setdefault(name, []).append(limit)
     return limits_by_name
@@ -14189,7 +14194,10 @@ class _AudioSession(_SocketSession):
     def __init__(self, call: _Call, router: Router) -> None:
         super().__init__(call, router)
         self.settings = self.initial_settings()
-        self.input_buffer = b""
+        self.input_buffer = bytearray()
+        # the bytes in the input buffer before its first sound, or None if it is silent, and up to the end of its last one
+        self.sound_start: int | None = None
+        self.sound_end = 0
         self.elapsed_ms = 0  # the duration of all audio before the input buffer
 
     def settings_model(self) -> str:
@@ -14237,13 +14245,22 @@ class _AudioSession(_SocketSession):
 
     def add_to_input_buffer(self, message: _ClientMessage) -> None:
         """Add the audio of a message to the input buffer. Raise the 400 of audio that isn't base64."""
-        self.input_buffer += _decode_audio(message.body["audio"])
+        audio = _decode_audio(message.body["audio"])
+        silence = self.sample_format("input").silence
+        sound = audio.strip(silence)
+        if sound:  # found in the new audio only, so that the time does not depend on the length of the buffer
+            if self.sound_start is None:
+                self.sound_start = len(self.input_buffer) + audio.index(sound)
+            self.sound_end = len(self.input_buffer) + len(audio.rstrip(silence))
+        self.input_buffer += audio
 
     def take_input_buffer(self) -> bytes:
         """Empty the input buffer, and return its audio."""
-        audio = self.input_buffer
-        self.elapsed_ms = self.end_ms(audio)
-        self.input_buffer = b""
+        audio = bytes(self.input_buffer)
+        self.elapsed_ms = self.end_ms(len(audio))
+        self.input_buffer.clear()
+        self.sound_start = None
+        self.sound_end = 0
         return audio
 
     def audio_config(self, direction: str) -> _JSON:
@@ -14257,17 +14274,13 @@ class _AudioSession(_SocketSession):
         name = format["type"] if isinstance(format, dict) else format
         return _SAMPLE_FORMATS.get(name, _SAMPLE_FORMATS["pcm16"])
 
-    def end_ms(self, audio: bytes) -> int:
-        """Return when `audio`, a prefix of the input buffer, ends: milliseconds since the session began."""
-        return self.elapsed_ms + len(audio) // self.sample_format("input").bytes_per_ms
-
-    def non_silent_audio(self) -> bytes:
-        """Return the audio in the input buffer without the silence at its end."""
-        return self.input_buffer.rstrip(self.sample_format("input").silence)
+    def end_ms(self, length: int) -> int:
+        """Return when the first `length` bytes of the input buffer end: milliseconds since the session began."""
+        return self.elapsed_ms + length // self.sample_format("input").bytes_per_ms
 
     def trailing_silence_ms(self) -> int:
         """Return the duration of the silence at the end of the input buffer."""
-        return self.end_ms(self.input_buffer) - self.end_ms(self.non_silent_audio())
+        return self.end_ms(len(self.input_buffer)) - self.end_ms(self.sound_end)
 
 
 class _SampleFormat(NamedTuple):
@@ -14510,7 +14523,7 @@ class _RealtimeSession(_AudioSession):
         silence_duration_ms = detection.get("silence_duration_ms") or _SILENCE_DURATION_MS
         if not self.speech_item_id or self.trailing_silence_ms() < silence_duration_ms:
             return events
-        end = {"audio_end_ms": self.end_ms(self.non_silent_audio()), "item_id": self.speech_item_id}
+        end = {"audio_end_ms": self.end_ms(self.sound_end), "item_id": self.speech_item_id}
         events.append({"type": "input_audio_buffer.speech_stopped", **end})
         events += await self.commit_audio(message)
         if self.active_response or self.transcribes_only or not detection.get("create_response", True):
@@ -14523,20 +14536,18 @@ class _RealtimeSession(_AudioSession):
 
         A turn interrupts the response in progress, unless the settings disable that. Return [] if no turn begins.
         """
-        if self.speech_item_id or not self.non_silent_audio():
+        if self.speech_item_id or self.sound_start is None:
             return []
         self.speech_item_id = message.call.store._new_id("item_")
-        audio = self.input_buffer
-        leading_silence = audio[: -len(audio.lstrip(self.sample_format("input").silence))]
         if detection.get("interrupt_response", True):
             self._cancel(self.active_response, "turn_detected")
-        start = {"audio_start_ms": self.end_ms(leading_silence), "item_id": self.speech_item_id}
+        start = {"audio_start_ms": self.end_ms(self.sound_start), "item_id": self.speech_item_id}
         return [{"type": "input_audio_buffer.speech_started", **start}]
 
     @_handles("input_audio_buffer.commit")
     async def commit_audio(self, message: _ClientMessage) -> list[_JSON]:
         """Turn the audio in the input buffer into an item of the conversation."""
-        duration_ms = self.end_ms(self.input_buffer) - self.elapsed_ms
+        duration_ms = self.end_ms(len(self.input_buffer)) - self.elapsed_ms
         if not self.input_buffer or (message.call.mock._strict and duration_ms < _MIN_COMMIT_MS):
             _reject(
                 "Error committing input audio buffer: buffer too small. "
@@ -14951,10 +14962,10 @@ class _UtteranceSession(_AudioSession):
 
     async def answer_utterance(self, message: _ClientMessage, is_last: bool = False) -> Iterable[Any]:
         """Transcribe and answer the utterance in the input buffer, if it has ended."""
-        audio = self.non_silent_audio()
-        if not audio or (self.trailing_silence_ms() < _SILENCE_DURATION_MS and not is_last):
+        has_ended = is_last or self.trailing_silence_ms() >= _SILENCE_DURATION_MS
+        if not self.sound_end or not has_ended:
             return ()
-        self.utterance_ms = (self.elapsed_ms, self.end_ms(audio))
+        self.utterance_ms = (self.elapsed_ms, self.end_ms(self.sound_end))
         self.take_input_buffer()
         text = await _transcribe(message, _DEFAULT_TRANSCRIPTION_SETTINGS)
         self.transcript.append({"role": "user", "content": text})
@@ -16643,12 +16654,13 @@ async def _answer(call: _Call, wait: _Wait, record: Record | None = None, reply:
             return script
         if script is _NOT_SET:
             await _prepare_default_answer(call, wait, is_checked)
+        pace = call.mock._pace if script.pace is _NO_DELAY else script.pace
         with call.store.lock, _attribute_errors(call):
             answer = _build_answer(call, script)
             _keep_answer(call, answer)
             if reply:
-                return reply(call, answer, script.pace)
-            response = _reply(call, answer, script.pace)
+                return reply(call, answer, pace)
+            response = _reply(call, answer, pace)
             if script.headers:
                 response.headers.update(script.headers)
             return response
@@ -19421,6 +19433,8 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
         response = content
     elif is_control:
         response = _answer_control(mock, scope, path, headers, content)
+    elif path == "/health" and scope["method"] in ("GET", "HEAD"):
+        response = httpx.Response(200, json=_server_health(mock))
     elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
@@ -19549,11 +19563,17 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
         subprotocols = {"realtime"}.intersection(scope.get("subprotocols", ()))
         await send({"type": "websocket.accept", "subprotocol": next(iter(subprotocols), None)})
         await _exchange_messages(_ASGIWebSocketServer(result), receive, send)
-    elif "websocket.http.response" in (scope.get("extensions") or {}):
-        await _send(result, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
+    else:
+        await _refuse_websocket(result, scope, receive, send)
+    _enforce_limits(key_mock)
+
+
+async def _refuse_websocket(response: httpx.Response, scope: Any, receive: Any, send: Any) -> None:
+    """Refuse a WebSocket connection with a response, or without one if the ASGI server cannot send it."""
+    if "websocket.http.response" in (scope.get("extensions") or {}):
+        await _send(response, receive, lambda message: send({**message, "type": f"websocket.{message['type']}"}))
     else:
         await send({"type": "websocket.close"})
-    _enforce_limits(key_mock)
 
 
 _SCOPE_HANDLERS = {
@@ -19771,9 +19791,14 @@ def _answer_control(
     return _add_cors_headers(response, headers)
 
 
+class _NotSetError(Exception):
+    """A request to delete what was not set."""
+
+
 _CONTROL_ERROR_STATUS = {
     AssertionError: 409,
     AttributeError: 404,
+    _NotSetError: 404,
     TypeError: 400,
     ValueError: 400,
     RecursionError: 400,
@@ -19794,7 +19819,10 @@ def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content
     if handler is None:
         routes = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
         return _server_error(404, f"The control plane has no {scope['method']} /_mock{path}. Available: {routes}")
-    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    if query and handler is not _find_records:
+        names = ", ".join(query)
+        return _server_error(400, f"{scope['method']} /_mock{path} has no parameters in the query, got {names}")
     try:
         result = handler(_ControlRequest(server, key, unquote(name), query, content))
     except tuple(_CONTROL_ERROR_STATUS) as error:
@@ -19885,30 +19913,72 @@ def _response_json(scripted: Scripted) -> Any:
     return scripted.response
 
 
-def _remove_rules(request: _ControlRequest) -> None:
-    """Remove the rule that a request describes. Without a body, remove all rules of the endpoint."""
-    if request.content:
-        _find_or_add_rule(request).remove()
+def _delete_response(request: _ControlRequest) -> None:
+    """Remove the response of an endpoint. Raises `_NotSetError` if none is set."""
+    if request.endpoint._script is None:
+        raise _NotSetError(f"{request.endpoint} has no response")
+    del request.endpoint.response
+
+
+def _delete_rules(request: _ControlRequest) -> None:
+    """Remove the rule that a request describes. Without a body, remove all rules of the endpoint.
+
+    Raises `_NotSetError` if there is no such rule.
+    """
+    if not request.content:
+        for rule in list(request.endpoint._rules):
+            rule.remove()
         return
-    for rule in list(request.endpoint._rules):
-        rule.remove()
+    what, tool_result, subset = _rule_conditions(request)
+    rule = request.endpoint._find_rule(what, tool_result, subset)
+    if rule is None:
+        rules = ", ".join(map(repr, request.endpoint._rules)) or "none"
+        raise _NotSetError(f"{request.endpoint} has no rule with these conditions. Its rules: {rules}")
+    rule.remove()
 
 
-def _find_or_add_rule(request: _ControlRequest) -> Rule:
-    """Return the rule with the conditions of a request: `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
+def _set_rule(request: _ControlRequest) -> Any:
+    """Set the response of the rule that a request describes, and return its JSON form. Add the rule if it is new.
 
-    Raises `ValueError` if the body does not have this form.
+    A rule whose response is refused is not added.
+    """
+    what, tool_result, subset = _rule_conditions(request)
+    if "response" not in request.body:
+        raise ValueError(f"the rule has no response; {_RULE_FORM}")
+    is_new = request.endpoint._find_rule(what, tool_result, subset) is None
+    rule = request.endpoint.when(what, tool_result=tool_result, **subset)
+    try:
+        rule.optional = request.body.get("optional", False)
+        return _set_response(rule, request.body["response"])
+    except Exception:
+        if is_new:
+            rule.remove()
+        raise
+
+
+_RULE_FORM = 'expected {"when": {...}, "response": ...}'
+
+
+def _rule_conditions(request: _ControlRequest) -> tuple[Any, Any, _JSON]:
+    """Return the conditions of a rule in a request, such as `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
+
+    They are those of `Endpoint.when`: what to find in the user's text, whether there are results of tools, and
+    parameters. Raises `ValueError` if the body does not have this form.
     """
     body = request.body
     if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
-        raise ValueError(f'the rule is {_short_repr(body)}; expected {{"when": {{...}}, "response": ...}}')
+        raise ValueError(f"the rule is {_short_repr(body)}; {_RULE_FORM}")
+    unknown_keys = body.keys() - {"when", "response", "optional"}
+    if unknown_keys:
+        raise ValueError(f"the rule has the unknown key {min(unknown_keys)!r}; {_RULE_FORM}")
     conditions = {name: _decode_value(value) for name, value in body["when"].items()}
-    return request.endpoint.when(conditions.pop("what", None), **conditions)
+    return conditions.pop("what", None), conditions.pop("tool_result", None), conditions
 
 
 def _decode_value(value: Any) -> Any:
     """Convert the JSON form of a response or a condition to Python: `{"$error": 429}` to `error(429)`.
 
+    `{"$literal": {"$error": 429}}` stands for the object within.
     Raises `ValueError` for an unknown form, and `TypeError` for wrong arguments of a form.
     """
     if isinstance(value, list):
@@ -19918,13 +19988,33 @@ def _decode_value(value: Any) -> Any:
     key, arguments = next(iter(value.items()))
     if not key.startswith("$"):
         return value
-    builder = _VALUE_BUILDERS.get(key[1:])
-    if builder is None:
-        forms = [f"${name}" for name in _VALUE_BUILDERS]
-        raise ValueError(f"unknown form {key!r}.{_did_you_mean(key, forms)} Available: {', '.join(forms)}")
-    if isinstance(arguments, dict):
-        return builder(**{name: _decode_value(item) for name, item in arguments.items()})
-    return builder(_decode_value(arguments))
+    if key == "$literal":
+        return arguments
+    if key[1:] in _VALUE_BUILDERS:
+        return _build_value(key[1:], arguments)
+    hint = _did_you_mean(key[1:], _VALUE_BUILDERS)
+    available = ", ".join(f"${name}" for name in (*_VALUE_BUILDERS, "literal"))
+    raise ValueError(f'unknown form {key!r}.{hint} Available: {available}. As plain JSON: {{"$literal": ...}}')
+
+
+def _build_value(name: str, arguments: Any) -> Any:
+    """Call the builder of a form with the arguments in JSON. Raises `TypeError` for arguments that it doesn't have."""
+    builder = _VALUE_BUILDERS[name]
+    signature = inspect.signature(builder)
+    try:
+        bound = signature.bind(**arguments) if isinstance(arguments, dict) else signature.bind(arguments)
+    except TypeError as error:
+        expected = ", ".join(signature.parameters) or "{}"
+        raise TypeError(f"${name}: {error}; expected {expected}") from None
+    argument_with_forms = _ARGUMENTS_WITH_FORMS.get(name)
+    if argument_with_forms in bound.arguments:
+        bound.arguments[argument_with_forms] = _decode_value(bound.arguments[argument_with_forms])
+    try:
+        return builder(*bound.args, **bound.kwargs)
+    except TypeError as error:
+        raise TypeError(f"${name}: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"${name}: {error}") from None
 
 
 _RECORD_FIELDS = (
@@ -19945,50 +20035,82 @@ _RECORD_FIELDS = (
 def _find_records(request: _ControlRequest) -> list[_JSON]:
     """Return the records of the request log, as JSON, that match the query of a request.
 
-    The query compares fields of a record, else fields of the recorded request's body, path parameters or query.
+    `limit` is the number of records to return, and `offset` the number of matching records before them. The others are
+    compared with fields of a record, else with fields of the recorded request's body, path parameters or query.
+    Raises `ValueError` for a page that is not a number, and for a name that looks like a misspelled field.
     """
-    found = []
-    for record in request.mock.requests:
-        fields = _record_json(record)
-        searched_fields = {**fields["query"], **fields["params"], **fields["body"], **fields}
-        if all(_matches_value(text, searched_fields.get(name)) for name, text in request.query.items()):
-            found.append(fields)
-    return found
+    filters = dict(request.query)
+    offset = _page_number(filters, "offset", 0)
+    limit = _page_number(filters, "limit", _MAX_PAGE_NUMBER)
+    records = request.mock.requests
+    _check_filter_names(filters, records)
+    matches = (fields for record in records if (fields := _matching_json(record, filters)) is not None)
+    return list(itertools.islice(matches, offset, offset + limit))
+
+
+_MAX_PAGE_NUMBER = 2**62
+
+
+def _page_number(filters: dict[str, str], name: str, default: int) -> int:
+    """Take the number of a page out of a query. Raises `ValueError` for anything but a number of 0 or more."""
+    text = filters.pop(name, str(default))
+    if not re.fullmatch(r"\d+", text, re.ASCII):
+        raise ValueError(f"{name} is {text!r}; expected a number of 0 or more")
+    return min(int(text[:20]), _MAX_PAGE_NUMBER)
+
+
+def _check_filter_names(filters: Iterable[str], records: Sequence[Record]) -> None:
+    """Raise `ValueError` for a misspelled field. Any other name may be one of a request that is yet to come."""
+    names = {"limit", "offset", "request_id", "answered_by", *_RECORD_FIELDS}
+    for name in {record.endpoint for record in records if record.endpoint}:
+        names |= {*_param_names(name), *_path_params(_rows()[name].path)}
+    for name in set(filters) - names:
+        hint = _did_you_mean(name, names, 0.75)
+        if hint and not any(name in _searched_fields(record) for record in records):
+            raise ValueError(f"a record has no field {name!r}.{hint}")
+
+
+def _matching_json(record: Record, filters: Mapping[str, str]) -> _JSON | None:
+    """Return a record as JSON if it has the values of a query, else None."""
+    if filters:
+        searched_fields = _searched_fields(record)
+        if not all(_matches_value(text, searched_fields.get(name)) for name, text in filters.items()):
+            return None
+    return _record_json(record)
+
+
+def _searched_fields(record: Record) -> _JSON:
+    fields = _record_json(record)
+    return {**fields["query"], **fields["params"], **fields["body"], **fields}
 
 
 def _record_json(record: Record) -> _JSON:
     """Return a record as JSON."""
     fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
     fields["answered_by"] = str(record.answered_by or "default")
+    fields["request_id"] = record.response.headers.get("x-request-id") if record.response else None
     return fields
 
 
-def _server_health(request: _ControlRequest) -> _JSON:
+def _server_health(server: OpenAIMock) -> _JSON:
     """Return the status and the version of the server, and the number of API keys with their own mock."""
     return {
         "status": "ok",
         "version": __version__,
-        "keys": len(request.server._key_mocks),
+        "keys": len(server._key_mocks),
     }
-
-
-def _set_rule(request: _ControlRequest) -> Any:
-    """Set the response of the rule that a request describes, and return its JSON form."""
-    rule = _find_or_add_rule(request)
-    rule.optional = request.body.get("optional", False)
-    return _set_response(rule, request.body.get("response"))
 
 
 # The routes below `/_mock`: method, path, and the function that handles the request and returns the answer as JSON.
 _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
-    ("GET", "/health"): _server_health,
+    ("GET", "/health"): lambda request: _server_health(request.server),
     ("GET", "/responses"): lambda request: _all_responses(request.mock),
     ("GET", "/responses/{endpoint}"): lambda request: _response_json(request.endpoint),
     ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
-    ("DELETE", "/responses/{endpoint}"): lambda request: delattr(request.endpoint, "response"),
+    ("DELETE", "/responses/{endpoint}"): _delete_response,
     ("GET", "/rules/{endpoint}"): lambda request: [_rule_json(rule) for rule in request.endpoint._rules],
     ("PUT", "/rules/{endpoint}"): _set_rule,
-    ("DELETE", "/rules/{endpoint}"): _remove_rules,
+    ("DELETE", "/rules/{endpoint}"): _delete_rules,
     ("GET", "/requests"): _find_records,
     ("DELETE", "/requests"): lambda request: request.mock._request_log.clear(),
     ("POST", "/reset"): _reset_key,
@@ -20213,9 +20335,19 @@ def _uvicorn_server(app: Any, **settings: Any) -> Any:
 
 
 async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
-    """Pass a request to the mock that the first segment of its path names."""
+    """Pass a request to the mock that the first segment of its path names. Refuse it if the test of the mock has ended."""
     name = scope["path"].split("/")[1]
-    await _mounted_mocks[name]({**scope, "root_path": f"/{name}"}, receive, send)
+    mock = _mounted_mocks.get(name)
+    if mock:
+        await mock({**scope, "root_path": f"/{name}"}, receive, send)
+        return
+    message = f"The test that {name} was served for has ended. Find what sends requests after the end of its test."
+    response = _server_error(410, message, "mock_error")
+    if scope["type"] == "websocket":
+        await receive()
+        await _refuse_websocket(response, scope, receive, send)
+    else:
+        await _send(response, receive, send)
 
 
 def _listen_at(host: str, port: int) -> Any:
@@ -20638,7 +20770,7 @@ def streamed(
     stop_after: the number of events that arrive before the stream ends early, as if it were complete. The SDK doesn't
         report this.
     Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, and both `fail_after` and
-        `stop_after`. Raises `TypeError` for a `fault` of another type.
+        `stop_after`. Raises `TypeError` for a value or a `fault` of another type.
     """
     numbers = {
         "chunk": chunk,
@@ -20649,7 +20781,11 @@ def streamed(
     }
     for name, number in numbers.items():
         minimum = 1 if name == "chunk" else 0
-        if number is not None and number < minimum:
+        if number is None:
+            continue
+        if not isinstance(number, (int, float)):
+            raise TypeError(f"streamed(..., {name}={number!r}): expected a number")
+        if number < minimum:
             raise ValueError(f"streamed(..., {name}={number!r}): expected {minimum} or more")
     if fault is not None and fail_after is None:
         raise ValueError(
@@ -20677,15 +20813,111 @@ _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
     for builder in (tool_call, refusal, cut, filtered, reasoning, cited, as_json, reply, error, timeout, streamed)
 }
 
+
+def _tool_call_from_json(name: str, arguments: Any = None, id: str | None = None) -> Turn:
+    """Return a tool call. In JSON its arguments are one argument, because their names may be any."""
+    return tool_call(name, arguments, id)
+
+
+def _join_parts(parts: Any) -> Any:
+    if not isinstance(parts, list) or not parts:
+        raise TypeError(f"expected a list of parts, got {_short_repr(parts)}")
+    try:
+        return functools.reduce(operator.add, parts)
+    except TypeError:
+        raise TypeError(f"cannot join {_short_repr(parts)}; use $reply, which takes parts of any type") from None
+
+
+def _reply_from_json(parts: Any, headers: Any = None) -> Reply:
+    if not isinstance(parts, list):
+        raise TypeError(f"expected a list of parts, got {_short_repr(parts)}")
+    return reply(*parts, headers=headers)
+
+
+def _decode_base64(base64_text: Any) -> bytes:
+    if not isinstance(base64_text, str):
+        raise TypeError(f"expected bytes as base64, got {_short_repr(base64_text)}")
+    return base64.b64decode(base64_text, validate=True)
+
+
+def _compile_pattern(pattern: Any) -> re.Pattern[str]:
+    """Compile a regular expression of another process, which must not keep the server busy.
+
+    Raises `ValueError` for a pattern that may take a time which grows exponentially with the text, and `re.error` for
+    one that is not valid.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"expected a regular expression, got {_short_repr(pattern)}")
+    compiled = re.compile(pattern)
+    if _has_nested_repeats(_parse_pattern(pattern), 1):
+        raise ValueError(
+            f"the pattern {_short_repr(pattern)} repeats something that has several lengths or beginnings, which can take "
+            "very long; write it without a repetition in a repetition"
+        )
+    return compiled
+
+
+_MAX_REPEAT_VARIANTS = 10_000  # the ways in which a repeated part of a pattern may match a text
+
+
+def _has_nested_repeats(parsed: Any, outer_count: float) -> bool:
+    """Return True if a pattern repeats a part that can match the same text in very many ways, such as `(a+)+`.
+
+    parsed: what `_parse_pattern` returned, or a part of it.
+    outer_count: how often the part is repeated at most.
+    """
+    for operation, argument in parsed:
+        name = str(operation)
+        inner_count = outer_count
+        variants = 1.0
+        if name in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most = float(argument[0]), float(argument[1])
+            variants = most - least + 1
+            inner_count = max(outer_count * most, 1.0)
+        elif name == "BRANCH" and not _begin_differently(argument[1]):
+            variants = float(len(argument[1]))
+        if outer_count > 1 and outer_count * math.log(variants) > math.log(_MAX_REPEAT_VARIANTS):
+            return True
+        if any(_has_nested_repeats(part, inner_count) for part in _parts_of_operation(argument)):
+            return True
+    return False
+
+
+def _begin_differently(alternatives: Sequence[Any]) -> bool:
+    """Return True if each alternative of a pattern begins with another letter, so that only one can match a text."""
+    first_letters = set()
+    for alternative in alternatives:
+        if not len(alternative) or str(alternative[0][0]) != "LITERAL":
+            return False
+        first_letters.add(chr(alternative[0][1]).lower())
+    return len(first_letters) == len(alternatives)
+
+
+def _parts_of_operation(argument: Any) -> Iterator[Any]:
+    """Yield the parsed patterns within the argument of an operation, such as the part that it repeats."""
+    if hasattr(argument, "getwidth"):  # a parsed pattern
+        yield argument
+    elif isinstance(argument, (list, tuple)):
+        for item in argument:
+            yield from _parts_of_operation(item)
+
+
 # Values that JSON can't express: `{"$error": 429}`, `{"$tool_call": {"name": "get_weather", ...}}`. An object contains the
 # arguments by name; anything else is the only argument.
 _VALUE_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
-    "tool_call": lambda name, arguments=None, id=None: tool_call(name, arguments, id),
-    "join": lambda parts: functools.reduce(operator.add, parts),
-    "reply": lambda parts, headers=None: reply(*parts, headers=headers),
-    "bytes": base64.b64decode,
-    "pattern": re.compile,
+    "tool_call": _tool_call_from_json,
+    "join": _join_parts,
+    "reply": _reply_from_json,
+    "bytes": _decode_base64,
+    "pattern": _compile_pattern,
     "default": lambda: ...,
+}
+
+# The arguments that may contain such values. Those of other builders are plain JSON, such as the arguments of a tool call.
+_ARGUMENTS_WITH_FORMS = {
+    "join": "parts",
+    "reply": "parts",
+    "streamed": "value",
 }
 
 
@@ -21240,13 +21472,18 @@ class Endpoint(Scripted):
                 f"{name}.when({what!r}): this endpoint has no text input to match; use a parameter or a function instead"
             )
         _check_param_spelling(f"{name}.when: ", self._row, subset)
-        criteria = (what, tool_result, subset)
-        for rule in self._rules:
-            if (rule._condition, rule._tool_result, rule._subset) == criteria:
-                return rule
-        rule = Rule(self, *criteria)
-        self._rules.append(rule)
+        rule = self._find_rule(what, tool_result, subset)
+        if rule is None:
+            rule = Rule(self, what, tool_result, subset)
+            self._rules.append(rule)
         return rule
+
+    def _find_rule(self, what: Any, tool_result: bool | None, subset: Mapping[str, Any]) -> Rule | None:
+        """Return the rule with equal conditions, or None if there is none."""
+        for rule in self._rules:
+            if (rule._condition, rule._tool_result, rule._subset) == (what, tool_result, subset):
+                return rule
+        return None
 
     def _select(self, call: _Call) -> Scripted | None:
         """Return the newest rule that matches a call, else the endpoint if it has a response, else None.
@@ -22011,6 +22248,7 @@ class OpenAIMock(_NoNewAttributes):
         if isinstance(allow_origins, str):
             raise TypeError(f"allow_origins is {allow_origins!r}; expected a list of origins")
         self._allow_origins = tuple(allow_origins)
+        self._pace = _NO_DELAY  # of the answers without one of their own
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
 
@@ -22152,6 +22390,7 @@ class OpenAIMock(_NoNewAttributes):
         key_mock = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
         key_mock._parent_mock = self
         key_mock._limits = self._limits
+        key_mock._pace = self._pace
         key_mock.router.routes = self.router.routes
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):

@@ -5477,15 +5477,6 @@ LIMITED_VALUES = [
         id="messages",
     ),
     pytest.param(
-        ("embeddings.create", {"model": "m", "input": ["x"] * 2048}),
-        ("embeddings.create", {"model": "m", "input": ["x"] * 2049}),
-        "Invalid 'input': array too long. Expected an array with maximum length 2048, but got an array with length "
-        "2049 instead.",
-        "input",
-        "array_above_max_length",
-        id="inputs of embeddings",
-    ),
-    pytest.param(
         chat_with(metadata={"a": "x" * 512}),
         chat_with(metadata={"a": "x" * 695}),
         "Invalid 'metadata.a': string too long. Expected a string with maximum length 512, but got a string with "
@@ -5608,7 +5599,29 @@ LIMITED_VALUES += [
 ]
 
 
-@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
+# An answer to a value beyond these would take very long.
+LIMITED_VALUES_OF_BOTH_MODES = [
+    pytest.param(
+        ("embeddings.create", {"model": "m", "input": ["x"] * 2048}),
+        ("embeddings.create", {"model": "m", "input": ["x"] * 2049}),
+        "Invalid 'input': array too long. Expected an array with maximum length 2048, but got an array with length "
+        "2049 instead.",
+        "input",
+        "array_above_max_length",
+        id="inputs of embeddings",
+    ),
+]
+
+
+@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES_OF_BOTH_MODES)
+def test_values_that_would_take_very_long_are_rejected_without_strict_mode(accepted, rejected, message, param, code):
+    rejection = sent(populated_mock(), *rejected)
+    assert sent(populated_mock(), *accepted).status_code == 200
+    assert rejection.status_code == 400
+    assert rejection.json()["error"]["message"] == message
+
+
+@pytest.mark.parametrize("accepted, rejected, message, param, code", [*LIMITED_VALUES, *LIMITED_VALUES_OF_BOTH_MODES])
 def test_strict_mode_rejects_values_beyond_their_limits(accepted, rejected, message, param, code):
     rejection = sent(populated_mock(strict=True), *rejected)
     assert rejection.status_code == 400
@@ -5620,7 +5633,7 @@ def test_strict_mode_rejects_values_beyond_their_limits(accepted, rejected, mess
     }
 
 
-@pytest.mark.parametrize("accepted, rejected, message, param, code", LIMITED_VALUES)
+@pytest.mark.parametrize("accepted, rejected, message, param, code", [*LIMITED_VALUES, *LIMITED_VALUES_OF_BOTH_MODES])
 def test_strict_mode_accepts_values_at_their_limits(accepted, rejected, message, param, code):
     response = sent(populated_mock(strict=True), *accepted)
     assert response.status_code == 200, response.text
@@ -19170,6 +19183,29 @@ def test_turn_detection_uses_the_session_settings(openai_mock, client_kind, sett
     assert events[-1]["type"] == last_type
 
 
+def append_seconds(buffered):
+    """Return how long it takes at best to append 100 ms of silence to an input buffer that contains some audio."""
+    session = openai_responses._RealtimeSession.__new__(openai_responses._RealtimeSession)
+    session.settings = {}
+    session.input_buffer = bytearray()
+    session.sound_start = None
+    session.sound_end = 0
+    session.elapsed_ms = 0
+    session.add_to_input_buffer(types.SimpleNamespace(body=append_audio(buffered)))
+    silence = types.SimpleNamespace(body=append_audio(bytes(4800)))
+    durations = []
+    for _ in range(50):
+        started = time.perf_counter()
+        session.add_to_input_buffer(silence)
+        session.trailing_silence_ms()
+        durations.append(time.perf_counter() - started)
+    return min(durations)
+
+
+def test_time_to_append_silence_does_not_depend_on_the_length_of_the_input_buffer():
+    assert append_seconds(NOISE + bytes(50_000_000)) < 0.001  # to copy the buffer takes longer
+
+
 SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 200}
 
 
@@ -26878,6 +26914,9 @@ JSON_RESPONSE_FORMS = [
     ({"$reply": {"parts": ["Hi"], "headers": {"x-a": "b"}}}, reply("Hi", headers={"x-a": "b"})),
     ({"$streamed": {"value": {"$refusal": "No."}, "chunk": 3}}, streamed(refusal("No."), chunk=3)),
     (["Hi", {"$default": {}}], ["Hi", ...]),
+    ({"$tool_call": {"name": "f", "arguments": {"$filter": "x"}}}, tool_call("f", {"$filter": "x"})),
+    ({"$as_json": {"value": {"$filter": "x"}}}, as_json({"$filter": "x"})),
+    ({"$literal": {"model": "m"}}, {"model": "m"}),
 ]
 
 
@@ -27051,6 +27090,7 @@ async def test_control_plane_returns_a_record_as_json(recorded_app):
     assert record.pop("started") > 0
     assert record.pop("duration") >= 0
     assert record.pop("headers")["authorization"] == "***"
+    assert record.pop("request_id").startswith("req_")
     assert record == {
         "endpoint": CHAT_CREATE,
         "method": "POST",
@@ -27120,6 +27160,14 @@ async def test_control_plane_health_has_version_and_number_of_keys():
     assert await control_request(app, "GET", "health") == (200, health)
 
 
+async def test_health_is_answered_outside_the_control_plane_too():
+    app = OpenAIMock()
+    answer = await server_request(app, "GET", "/health")
+    assert answer.json() == {"status": "ok", "version": openai_responses.__version__, "keys": 0}
+    assert answer.status_code == 200
+    assert app.requests == []
+
+
 @pytest.mark.parametrize(
     "method, path, body, status, message",
     [
@@ -27131,14 +27179,37 @@ async def test_control_plane_health_has_version_and_number_of_keys():
         ("PUT", CHAT_RESPONSE_PATH, {"choises": []}, 400, "choises"),
         ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: '$error'"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": 200}, 400, "between 400 and 599, got 200"),
-        ("PUT", CHAT_RESPONSE_PATH, {"$error": {"code": "x"}}, 400, "status"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$error": {"code": "x"}}, 400, "$error: missing a required argument: 'status'"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$tool_call": {"nme": "f"}}, 400, "expected name, arguments, id"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$default": 5}, 400, "$default: too many positional arguments"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$join": []}, 400, "$join: expected a list of parts, got []"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$join": [{"a": 1}, {}]}, 400, "use $reply"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$reply": "x"}, 400, "$reply: expected a list of parts, got 'x'"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$streamed": {"value": "x", "delay": "y"}}, 400, "delay='y'): expected a number"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$bytes": "a"}, 400, "$bytes: "),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": {"status": 429, "headers": {"x": "a\r\nb: c"}}}, 400, "line breaks"),
         ("PUT", CHAT_RESPONSE_PATH, {"$reply": {"parts": [], "headers": {"x": "a\nb"}}}, 400, "line breaks"),
         ("PUT", CHAT_RESPONSE_PATH, None, 400, "cannot be None"),
         ("PUT", CHAT_RESPONSE_PATH, ..., 400, "Expecting value"),
-        ("PUT", CHAT_RESPONSE_PATH, {"$bytes": 1}, 400, "bytes"),
+        ("PUT", CHAT_RESPONSE_PATH, {"$bytes": 1}, 400, "$bytes: expected bytes as base64, got 1"),
+        ("DELETE", CHAT_RESPONSE_PATH, ..., 404, f"{CHAT_CREATE} has no response"),
+        ("DELETE", CHAT_RULES_PATH, {"when": {"what": "x"}}, 404, "has no rule with these conditions. Its rules: none"),
+        ("GET", "health?vrsion=1", ..., 400, "GET /_mock/health has no parameters in the query, got vrsion"),
+        ("POST", "reset?key=sk-a", ..., 400, "has no parameters in the query, got key"),
+        ("GET", "requests?stauts=200", ..., 400, "a record has no field 'stauts'. Closest: 'status'"),
+        ("GET", "requests?limit=x", ..., 400, "limit is 'x'; expected a number of 0 or more"),
+        ("GET", "requests?offset=-1", ..., 400, "offset is '-1'; expected a number of 0 or more"),
         ("PUT", CHAT_RULES_PATH, {"response": "Hi"}, 400, '"when"'),
         ("PUT", CHAT_RULES_PATH, ["Hi"], 400, '"when"'),
+        ("PUT", CHAT_RULES_PATH, {"when": {"what": "x"}}, 400, "the rule has no response"),
+        ("PUT", CHAT_RULES_PATH, {"when": {"what": "x"}, "respons": "Hi"}, 400, "unknown key 'respons'"),
+        (
+            "PUT",
+            CHAT_RULES_PATH,
+            {"when": {"what": {"$pattern": 5}}, "response": "Hi"},
+            400,
+            "regular expression, got 5",
+        ),
         ("PUT", CHAT_RULES_PATH, {"when": {}, "response": "Hi"}, 400, "needs a condition"),
         ("PUT", CHAT_RULES_PATH, {"when": {"what": {"$pattern": "("}}, "response": "Hi"}, 400, "unterminated"),
     ],
@@ -27147,6 +27218,93 @@ async def test_control_plane_reports_invalid_requests(method, path, body, status
     actual_status, answer = await control_request(OpenAIMock(), method, path, body)
     assert actual_status == status
     assert message in answer["error"]["message"]
+
+
+async def test_rule_whose_response_is_refused_is_not_added():
+    app = OpenAIMock()
+    rule = {"when": {"what": "weather"}, "response": {"choises": []}}
+    status, _ = await control_request(app, "PUT", CHAT_RULES_PATH, rule)
+    assert status == 400
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [])
+    assert await control_request(app, "POST", "assert_all_used") == (200, None)
+
+
+async def test_rule_keeps_its_response_if_another_one_is_refused():
+    app = OpenAIMock()
+    when = {"what": "weather"}
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": "sunny"})
+    status, _ = await control_request(app, "PUT", CHAT_RULES_PATH, {"when": when, "response": {"choises": []}})
+    assert status == 400
+    assert await server_chat_text(app, "weather") == "sunny"
+
+
+async def test_deletion_of_an_unknown_rule_adds_none():
+    app = OpenAIMock()
+    status, _ = await control_request(app, "DELETE", CHAT_RULES_PATH, {"when": {"what": "weather"}})
+    assert status == 404
+    assert await control_request(app, "GET", CHAT_RULES_PATH) == (200, [])
+
+
+async def test_literal_form_stands_for_an_object_in_the_conditions_of_a_rule():
+    app = OpenAIMock()
+    rule = {"when": {"metadata": {"$literal": {"$filter": "x"}}}, "response": "filtered"}
+    await control_request(app, "PUT", CHAT_RULES_PATH, rule)
+    assert await server_chat_text(app, metadata={"$filter": "x"}) == "filtered"
+
+
+CATASTROPHIC_PATTERNS = [
+    "(a+)+$",
+    "(a*)*b",
+    "(a|a)*b",
+    "(a|ab)*c",
+    "(?i)(Ab|aB)*c",
+    r"(\w+\s*)+$",
+    "(?:a?){30}a{30}",
+    "(?=(a+)+)b",
+    "((a{0,5}){0,5}){0,5}b",
+]
+
+
+@pytest.mark.parametrize("pattern", CATASTROPHIC_PATTERNS)
+async def test_pattern_that_may_take_exponential_time_is_rejected(pattern):
+    rule = {"when": {"what": {"$pattern": pattern}}, "response": "Hi"}
+    status, answer = await control_request(OpenAIMock(), "PUT", CHAT_RULES_PATH, rule)
+    assert status == 400
+    assert "without a repetition in a repetition" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?i)weather|forecast",
+        "(cat|dog)+s",
+        r"(\d{1,3}\.){3}\d{1,3}",
+        "(ab*)?c",
+        "a+b+",
+    ],
+)
+async def test_pattern_that_takes_little_time_is_accepted(pattern):
+    rule = {"when": {"what": {"$pattern": pattern}}, "response": "Hi"}
+    assert await control_request(OpenAIMock(), "PUT", CHAT_RULES_PATH, rule) == (200, "Hi")
+
+
+async def test_control_plane_returns_the_request_log_in_pages(recorded_app):
+    _, records = await control_request(recorded_app, "GET", "requests")
+    assert await control_request(recorded_app, "GET", "requests?limit=2") == (200, records[:2])
+    assert await control_request(recorded_app, "GET", "requests?limit=2&offset=2") == (200, records[2:])
+    assert await control_request(recorded_app, "GET", "requests?offset=3") == (200, [])
+    assert await control_request(recorded_app, "GET", f"requests?limit={10**30}") == (200, records)
+    assert await control_request(recorded_app, "GET", "requests?status=200&limit=1&offset=1") == (200, records[2:])
+
+
+async def test_control_plane_finds_a_record_by_its_request_id():
+    app = OpenAIMock()
+    await server_chat_text(app, "one")
+    completion = await server_client(app).chat.completions.create(**CHAT_REQUEST)
+    status, (record,) = await control_request(app, "GET", f"requests?request_id={completion._request_id}")
+    assert status == 200
+    assert record["body"] == CHAT_REQUEST
+    assert record["request_id"] == completion._request_id
 
 
 async def test_control_plane_decodes_a_quoted_endpoint_name():
@@ -27538,6 +27696,23 @@ def test_every_call_of_the_sdk_is_answered_over_a_socket(openai_server, name):
     assert record.status in (200, 201)
     assert ROWS[record.endpoint].path == ROWS[name].path
     assert ROWS[record.endpoint].method == ROWS[name].method
+
+
+@requires_uvicorn
+def test_request_after_the_end_of_its_test_gets_an_error_that_says_so():
+    with openai_responses._serve_in_thread(OpenAIMock()) as server:
+        client = sdk().with_options(base_url=server.url)
+    with pytest.raises(openai.APIStatusError, match=r"The test that mock-\d+ was served for has ended") as raised:
+        client.models.list()
+    assert raised.value.status_code == 410
+    assert raised.value.response.headers["x-should-retry"] == "false"
+
+
+async def test_websocket_after_the_end_of_its_test_gets_an_error_that_says_so():
+    scope = websocket_scope("/mock-0/v1/responses", extensions={"websocket.http.response": {}})
+    start, body = await run_asgi_app(openai_responses._serve_mounted, scope, *websocket_messages())
+    assert start["status"] == 410
+    assert "has ended" in json.loads(body["body"])["error"]["message"]
 
 
 @requires_uvicorn
