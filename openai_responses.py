@@ -93,6 +93,7 @@ import types
 import typing
 import unittest.mock
 import wave
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -2182,6 +2183,85 @@ class _StoreMetadata:
     keyed_answers: dict[tuple[str, ...], tuple[bytes, Any]] = dataclasses.field(default_factory=dict)
 
 
+class _CopyOnAccess(dict[Any, Any]):
+    """A dict with the items of another one, whose values are copied when they are first read.
+
+    original: the other dict. Items that are added to it later are not in this one.
+    copy_value: returns the copy of a value.
+    """
+
+    def __init__(self, original: Mapping[Any, Any], copy_value: Callable[[Any], Any]) -> None:
+        super().__init__(original)
+        self._copy_value = copy_value
+        self._own_keys: set[Any] = set()  # of the values that are copies, or that were set
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        if key not in self._own_keys:
+            value = self._copy_value(value)
+            self[key] = value
+        return value
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._own_keys.add(key)
+        super().__setitem__(key, value)
+
+    def __iter__(self) -> Iterator[Any]:  # if it were inherited, `dict(...)` and `{**...}` would read without copying
+        return super().__iter__()
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        if key in self:
+            return self[key]
+        return default
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: Any, *default: Any) -> Any:
+        if key in self:
+            self[key]  # copies the value
+        return super().pop(key, *default)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def values(self) -> list[Any]:  # type: ignore[override]
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[Any, Any]]:  # type: ignore[override]
+        return [(key, self[key]) for key in self]
+
+
+def _copy_on_access(store: StateStore) -> StateStore:
+    """Return a store with copies of the objects of another one, each made when it is first read.
+
+    The objects of a resource are those at the first use of the resource. So the time to copy a store depends neither on
+    the number of its objects nor on their size.
+    """
+    copied_store = StateStore()
+    copied_store.data = _CopyOnAccess(store.data, _copy_resource)
+    return copied_store
+
+
+def _copy_resource(objects: Any) -> Any:
+    """Return a copy on access of the objects of a resource, or of the metadata of a store."""
+    if not isinstance(objects, _StoreMetadata):
+        return _CopyOnAccess(objects, copy.deepcopy)
+    return _StoreMetadata(
+        by_key=_CopyOnAccess(objects.by_key, _copy_metadata),
+        id_counters=objects.id_counters.copy(),
+        keyed_answers=_CopyOnAccess(objects.keyed_answers, copy.deepcopy),
+    )
+
+
+def _copy_metadata(metadata: _Metadata) -> _Metadata:
+    """Return a copy of metadata without events to come, because their iterators cannot be copied."""
+    return copy.deepcopy(dataclasses.replace(metadata, upcoming=[]))
+
+
 def _check_state(store: StateStore) -> None:
     """Raise `TypeError` for anything in a state that is not an object of its resource, or not JSON."""
     for name, objects in store.items():
@@ -2438,11 +2518,16 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
         store._ensure_metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1 and not resource.initial_objects:  # a list that has been seeded stays so
             store._store_metadata.by_key.pop((resource.name, parents))
+    _remove_with_descendants(store, resource, path)
+
+
+def _remove_with_descendants(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
+    """Remove an object and the objects below it, as if there had never been one."""
     for descendant in resource.descendants:
         children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
         for child in children:
             _remove_object(store, descendant, child)
-    _remove_object(store, resource, key)
+    _remove_object(store, resource, _to_key(path))
 
 
 def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
@@ -6191,6 +6276,12 @@ def _insert_object(
     key = _to_key((*parents, obj[resource.key_field]))
     store[resource.name][key] = obj
     _save_set_fields(store, resource.name, key, set_fields)
+    if store._new_keys is not None and resource.name in _LIMITED_RESOURCES:
+        store._new_keys.append((resource.name, key))
+
+
+# The resources of which a served mock drops the oldest objects beyond its limit.
+_LIMITED_RESOURCES = ("chat.completions", "responses")
 
 
 def _store_page_items(call: _Call, page: _JSON, script: _Script) -> None:
@@ -19438,11 +19529,29 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
     elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
-        key_mock = mock.for_key(_request_api_key(scope, headers))
-        request = _ASGIRequest(key_mock, scope["method"], scope, content)
-        response = _add_cors_headers(await _answer_served(key_mock, request), headers)
-        _enforce_limits(key_mock)
+        await _serve_call(mock, scope, headers, content, receive, send)
+        return
     await _send(response, receive, send)
+
+
+async def _serve_call(
+    server: OpenAIMock, scope: Any, headers: Mapping[str, str], content: bytes, receive: Any, send: Any
+) -> None:
+    """Answer a call of the API with the mock of its key."""
+    try:
+        mock = server.for_key(_request_api_key(scope, headers))
+    except _ForgottenKeyError as error:
+        response = _server_error(410, str(error), "mock_error")
+        await _send(_add_cors_headers(response, headers), receive, send)
+        return
+    _track_new_objects(mock)
+    request = _ASGIRequest(mock, scope["method"], scope, content)
+    response = _add_cors_headers(await _answer_served(mock, request), headers)
+    sent_size = 0
+    try:
+        sent_size = await _send(response, receive, send)
+    finally:
+        _enforce_limits(mock, len(content) + sent_size)
 
 
 async def _receive_body(receive: Any, headers: Mapping[str, str], max_size: int) -> bytes | httpx.Response | None:
@@ -19553,7 +19662,12 @@ async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any)
 async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:
     """Answer a WebSocket connection with the kind of session that a client in this process gets."""
     await receive()
-    key_mock = mock.for_key(_request_api_key(scope, _request_headers(scope)))
+    try:
+        key_mock = mock.for_key(_request_api_key(scope, _request_headers(scope)))
+    except _ForgottenKeyError as error:
+        await _refuse_websocket(_server_error(410, str(error), "mock_error"), scope, receive, send)
+        return
+    _track_new_objects(key_mock)
     try:
         result = await _open_session(key_mock.router, _ASGIRequest(key_mock, "WS", scope), _await_if_needed)
     except (Exception, MockError) as error:
@@ -19562,10 +19676,9 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     if not isinstance(result, httpx.Response):
         subprotocols = {"realtime"}.intersection(scope.get("subprotocols", ()))
         await send({"type": "websocket.accept", "subprotocol": next(iter(subprotocols), None)})
-        await _exchange_messages(_ASGIWebSocketServer(result), receive, send)
+        await _exchange_messages(_ASGIWebSocketServer(result), key_mock, receive, send)
     else:
         await _refuse_websocket(result, scope, receive, send)
-    _enforce_limits(key_mock)
 
 
 async def _refuse_websocket(response: httpx.Response, scope: Any, receive: Any, send: Any) -> None:
@@ -19625,7 +19738,7 @@ def _request_path(scope: Any) -> str:
     return path.decode("latin-1").partition("?")[0].removeprefix(quote(scope.get("root_path", "")))
 
 
-async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: Any) -> None:
+async def _exchange_messages(server: _ASGIWebSocketServer, mock: OpenAIMock, receive: Any, send: Any) -> None:
     """Pass messages to a session and its events to the client, in order, until one of them closes the connection."""
     import anyio
 
@@ -19641,9 +19754,12 @@ async def _exchange_messages(server: _ASGIWebSocketServer, receive: Any, send: A
         group.start_soon(listen)
         while not server.broken:
             message_received = anyio.Event()
+            size = len(server.inbox[0]) if server.inbox else 0
             processed = await _process_next(server)
             while server.outbox:
+                size += len(server.outbox[0].get("text", ""))
                 await send(server.outbox.pop(0))
+            _enforce_limits(mock, size)
             if processed or server.broken:
                 await anyio.sleep(0)
             else:
@@ -19713,26 +19829,28 @@ class _ASGIWebSocketServer(_WebSocketServer):
         self.outbox.append({"type": "websocket.close", "code": code, "reason": short_reason})
 
 
-async def _send(response: httpx.Response, receive: Any, send: Any) -> None:
-    """Send a response. A stream is sent piece by piece, as the pieces are produced."""
+async def _send(response: httpx.Response, receive: Any, send: Any) -> int:
+    """Send a response and return the size of its body. A stream is sent piece by piece, as the pieces are produced."""
     headers = [(name.lower(), value) for name, value in _raw_headers(response)]
     headers = [(name, value) for name, value in headers if name not in _HEADERS_OF_ASGI_SERVERS]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-    if isinstance(response.stream, httpx.ByteStream):
-        await send({"type": "http.response.body", "body": b"".join(response.stream)})
-    else:
-        await _send_stream(response.stream, receive, send)
+    if not isinstance(response.stream, httpx.ByteStream):
+        return await _send_stream(response.stream, receive, send)
+    body = b"".join(response.stream)
+    await send({"type": "http.response.body", "body": body})
+    return len(body)
 
 
 # Headers that an ASGI server sets itself.
 _HEADERS_OF_ASGI_SERVERS = {b"date", b"transfer-encoding"}
 
 
-async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
-    """Send a stream until it ends or the client disconnects. Raises the fault that the stream ends with."""
+async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
+    """Send a stream until it ends or the client disconnects, and return its size. Raises the fault that it ends with."""
     import anyio
 
     fault = None
+    size = 0
 
     async def cancel_on_disconnect() -> None:
         await receive()  # the only message after the body is that the client disconnected
@@ -19742,6 +19860,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
         group.start_soon(cancel_on_disconnect)
         try:
             async for piece in stream:
+                size += len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client
             await send({"type": "http.response.body"})
@@ -19753,26 +19872,182 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> None:
     await stream.aclose()
     if fault:
         raise fault
+    return size
 
 
-def _enforce_limits(mock: OpenAIMock) -> None:
-    """Drop the oldest requests of a mock, and of the mock it is a copy of, beyond the limit of `records`."""
-    for limited_mock in filter(None, (mock, mock._parent_mock)):
-        logs = [limited_mock._request_log, limited_mock.router.calls]
-        for endpoint in list(limited_mock._endpoints.values()):
-            route = endpoint.__dict__.get("route")
-            if route:
-                logs.append(route.calls)
-        for entries in logs:
-            del entries[: max(len(entries) - limited_mock._limits["records"], 0)]
+# ---- limits ----------------------------------------------------------------------------------------------------------
 
 
 # The limits of a served mock.
 _DEFAULT_LIMITS = {
-    "keys": 100,  # API keys that have their own mock
+    "keys": 1000,  # API keys that have their own mock
     "records": 1000,  # requests in the request log of each mock
     "body": 100 * 2**20,  # bytes in the body of a request; a part of an upload has up to 64 MiB
+    "log_size": 64 * 2**20,  # bytes of the requests and responses in all request logs
+    # bytes of the requests and responses of all stored responses and chat completions; in memory these are a few times
+    # as large, and Python's garbage collector takes the longer the more there are
+    "stored_size": 16 * 2**20,
 }
+_SIZE_AFTER_DROP = 0.75  # of a limit; the oldest entries are dropped until so much is left, so that it happens rarely
+
+
+class _ForgottenKeyError(LookupError):
+    """A request with an API key whose mock was forgotten."""
+
+
+_MAX_FORGOTTEN_KEYS = 100_000  # of which the hash is kept
+
+
+class _Kept(NamedTuple):
+    """A stored object that counts for the limit of `stored_size`."""
+
+    store: weakref.ref[StateStore]  # the mock of a key may be forgotten
+    resource: str
+    key: Any
+    size: int
+
+    def exists(self) -> bool:
+        store = self.store()
+        return store is not None and self.key in store[self.resource]
+
+
+class _Usage:
+    """What a served mock and the mocks of its keys hold, and how much of it was dropped."""
+
+    def __init__(self) -> None:
+        self.log_size = 0
+        self.stored_size = 0
+        self.stored: collections.deque[_Kept] = collections.deque()  # in the order in which the objects were stored
+        self.dropped: dict[str, int] = dict.fromkeys(("keys", "records", "stored"), 0)
+
+    def drop(self, kind: str, count: int, reason: str) -> None:
+        """Count entries that are dropped, and log a warning. One is logged for all records beyond a number."""
+        import logging
+
+        is_first = not self.dropped[kind]
+        self.dropped[kind] += count
+        if is_first or kind != "records" or count > 1:
+            logging.getLogger("openai_responses").warning("dropped %s", reason)
+
+
+def _enforce_limits(mock: OpenAIMock, size: int) -> None:
+    """Drop what a served mock, and the mock it is a copy of, hold beyond their limits, the oldest first.
+
+    size: the bytes that were received and sent since the last time.
+    """
+    server = mock._parent_mock or mock
+    _drop_records_beyond_count(mock)
+    if mock is not server:
+        _drop_records_beyond_count(server)
+    server._usage.log_size += size
+    if server._usage.log_size > server._limits["log_size"]:
+        _drop_records_beyond_size(server)
+    _count_new_objects(mock, size)
+    if server._usage.stored_size > server._limits["stored_size"]:
+        _drop_stored_objects(server)
+
+
+def _drop_records_beyond_count(mock: OpenAIMock) -> None:
+    maximum = mock._limits["records"]
+    excess = len(mock._request_log) - maximum
+    if max(excess, len(mock.router.calls) - maximum) <= 0:
+        return
+    if excess > 0:
+        reason = f"the oldest requests of a request log, which has {maximum} at most; see --records"
+        mock._usage.drop("records", excess, reason)
+    for entries in _call_lists(mock):
+        del entries[: max(len(entries) - maximum, 0)]
+
+
+def _call_lists(mock: OpenAIMock) -> list[Any]:
+    """Return the request log of a mock, and the lists of calls that RESPX keeps."""
+    lists = [mock._request_log, mock.router.calls]
+    for endpoint in list(mock._endpoints.values()):
+        route = endpoint.__dict__.get("route")
+        if route:
+            lists.append(route.calls)
+    return lists
+
+
+def _drop_records_beyond_size(server: OpenAIMock) -> None:
+    """Drop the oldest requests of all request logs. The last one is kept, whatever its size."""
+    mocks = [server, *server._key_mocks.values()]
+    records = {id(record): record for mock in mocks for record in mock._request_log}
+    oldest_first = sorted(records.values(), key=lambda record: record.started)
+    sizes = [_record_size(record) for record in oldest_first]
+    total = sum(sizes)
+    limit = server._limits["log_size"]
+    dropped: set[int] = set()
+    if total > limit:
+        for record, size in zip(oldest_first[:-1], sizes, strict=False):
+            if total <= limit * _SIZE_AFTER_DROP:
+                break
+            dropped.add(id(record.request))
+            total -= size
+    server._usage.log_size = total
+    if not dropped:
+        return
+    for mock in mocks:
+        for entries in _call_lists(mock):
+            entries[:] = [entry for entry in entries if id(entry.request) not in dropped]
+    count = _count_noun(len(dropped), "request")
+    reason = f"the oldest {count} of the request logs, which have {limit} bytes at most; see --log-size"
+    server._usage.drop("records", len(dropped), reason)
+
+
+def _record_size(record: Record) -> int:
+    """Return the bytes of a request and its response in the request log. A stream of events is not kept."""
+    size = len(record.request.content)
+    if record.response and isinstance(record.response.stream, httpx.ByteStream):
+        size += sum(map(len, record.response.stream))
+    if record.events:
+        size += len(_json_encode(record.events))
+    return size
+
+
+def _count_new_objects(mock: OpenAIMock, size: int) -> None:
+    """Add the objects that a call has stored to those that count for the limit.
+
+    size: the bytes of the request and the response of the call.
+    """
+    new_keys = mock.state._new_keys
+    if not new_keys:
+        return
+    usage = (mock._parent_mock or mock)._usage
+    for resource, key in new_keys:
+        usage.stored.append(_Kept(weakref.ref(mock.state), resource, key, size // len(new_keys)))
+    usage.stored_size += size
+    new_keys.clear()
+
+
+def _track_new_objects(mock: OpenAIMock) -> None:
+    """Have the state of a served mock remember its new objects, so that `_count_new_objects` can count them."""
+    if mock.state._new_keys is None:
+        mock.state._new_keys = []
+
+
+def _drop_stored_objects(server: OpenAIMock) -> None:
+    """Drop the oldest responses and chat completions that are stored for any key."""
+    usage = server._usage
+    limit = server._limits["stored_size"]
+    usage.stored = collections.deque(kept for kept in usage.stored if kept.exists())
+    usage.stored_size = sum(kept.size for kept in usage.stored)
+    if usage.stored_size <= limit:
+        return
+    count = 0
+    while len(usage.stored) > 1 and usage.stored_size > limit * _SIZE_AFTER_DROP:
+        kept = usage.stored.popleft()
+        with StateStore.lock:
+            _remove_with_descendants(kept.store(), _get_resource(kept.resource), _to_id_path(kept.key))
+        usage.stored_size -= kept.size
+        count += 1
+    if not count:  # a single object beyond the limit, which is kept
+        return
+    reason = (
+        f"{count} of the stored responses and chat completions, the oldest; all have {limit} bytes at most, see "
+        "--stored-size"
+    )
+    usage.drop("stored", count, reason)
 
 
 # ---- control plane ---------------------------------------------------------------------------------------------------
@@ -19798,6 +20073,7 @@ class _NotSetError(Exception):
 _CONTROL_ERROR_STATUS = {
     AssertionError: 409,
     AttributeError: 404,
+    _ForgottenKeyError: 410,
     _NotSetError: 404,
     TypeError: 400,
     ValueError: 400,
@@ -19871,10 +20147,11 @@ def _reset_key(request: _ControlRequest) -> None:
 
     Without a key, reset the server's mock.
     """
-    if request.mock is request.server:
+    if not request.key or not request.server._limits["keys"]:
         request.server.reset()
     else:
-        del request.server._key_mocks[request.key]
+        request.server._key_mocks.pop(request.key, None)
+        request.server._forgotten_keys.pop(hash(request.key), None)
 
 
 def _set_response(scripted: Scripted, value: Any) -> Any:
@@ -20048,7 +20325,7 @@ def _find_records(request: _ControlRequest) -> list[_JSON]:
     return list(itertools.islice(matches, offset, offset + limit))
 
 
-_MAX_PAGE_NUMBER = 2**62
+_MAX_PAGE_NUMBER = 2**61
 
 
 def _page_number(filters: dict[str, str], name: str, default: int) -> int:
@@ -20093,11 +20370,12 @@ def _record_json(record: Record) -> _JSON:
 
 
 def _server_health(server: OpenAIMock) -> _JSON:
-    """Return the status and the version of the server, and the number of API keys with their own mock."""
+    """Return the status and the version of the server, the number of API keys with their own mock, and what was dropped."""
     return {
         "status": "ok",
         "version": __version__,
         "keys": len(server._key_mocks),
+        "dropped": server._usage.dropped,
     }
 
 
@@ -20185,6 +20463,8 @@ _LIMIT_HELP = {
     "keys": "maximum number of API keys with their own mock",
     "records": "maximum number of requests in a request log",
     "body": "maximum size of a request body in bytes",
+    "log_size": "maximum size of all request logs in bytes; the oldest requests are dropped",
+    "stored_size": "maximum size of all stored responses and chat completions in bytes; the oldest are dropped",
 }
 
 
@@ -20236,7 +20516,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     )
     for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
-            f"--{name}",
+            f"--{name.replace('_', '-')}",
             type=_non_negative_int,
             help=f"{limit_help} (default: {_DEFAULT_LIMITS[name]})",
         )
@@ -21000,6 +21280,8 @@ class StateStore(collections.UserDict):
     """
 
     lock = threading.RLock()  # one for all stores, because two stores may use the same dict
+    # the resources and keys of new objects whose size a served mock has not counted yet, None if there is no such mock
+    _new_keys: list[tuple[str, Any]] | None = None
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
@@ -22210,9 +22492,10 @@ class OpenAIMock(_NoNewAttributes):
     only_scripted: raise if no response is set where the default would be generated, such as text, embeddings, images and
         speech.
     assert_all_used: call `assert_all_used()` when the context ends.
-    limits: limits of the mock when it is served: `keys` (API keys with a mock of their own; 100 by default; with 0 all share
-        this mock), `records` (the size of each request log; 1000 by default) and `body` (the size of a request's body in
-        bytes; 100 MiB by default).
+    limits: limits of the mock when it is served: `keys` (API keys with a mock of their own; 1000 by default; with 0 all
+        share this mock), `records` (the requests in each request log; 1000 by default), and sizes in bytes: `body` (of a
+        request; 100 MiB by default), `log_size` (of all request logs; 64 MiB by default) and `stored_size` (of all stored
+        responses and chat completions; 16 MiB by default). The oldest are dropped, and never files or vector stores.
     allow_origins: origins of web pages that may use the control plane of the mock when it is served, such as
         `http://localhost:3000`, or `*` for all. By default, no page may.
     Raises `ValueError` for a `base_url` that is not a URL and for invalid `limits`, and `TypeError` or `KeyError` for an
@@ -22249,6 +22532,8 @@ class OpenAIMock(_NoNewAttributes):
             raise TypeError(f"allow_origins is {allow_origins!r}; expected a list of origins")
         self._allow_origins = tuple(allow_origins)
         self._pace = _NO_DELAY  # of the answers without one of their own
+        self._usage = _Usage()
+        self._forgotten_keys: dict[int, None] = {}  # the hashes of keys whose mocks were dropped
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
 
@@ -22359,6 +22644,8 @@ class OpenAIMock(_NoNewAttributes):
             endpoint.__dict__.pop("route", None)  # drop the cached route, with its calls and what it was mocked with
         self._request_log.clear()
         self._key_mocks.clear()  # each API key begins with a new copy of this mock
+        self._forgotten_keys.clear()
+        self._usage = _Usage()
         self.router.reset()
         self.state.data.clear()
 
@@ -22374,20 +22661,42 @@ class OpenAIMock(_NoNewAttributes):
         A response that is set on this mock is set for all keys, and the request log of this mock has the requests of all.
 
         key: the API key. For "", or if `limits` has 0 `keys`, the result is this mock.
+        Raises `LookupError` for a key whose mock was forgotten, because more keys than the limit were used after it.
         """
         if not key or not self._limits["keys"]:
             return self
         with self.state.lock:
-            key_mock = self._key_mocks.pop(key, None) or self._copy_for_key()
-            if len(self._key_mocks) == self._limits["keys"]:
-                del self._key_mocks[next(iter(self._key_mocks))]
+            key_mock = self._key_mocks.pop(key, None) or self._new_key_mock(key)
             self._key_mocks[key] = key_mock
         return key_mock
+
+    def _new_key_mock(self, key: str) -> OpenAIMock:
+        """Return a new mock for an API key. Forget that of the key used longest ago if there are too many.
+
+        Raises `_ForgottenKeyError` for a key whose mock was forgotten.
+        """
+        limit = self._limits["keys"]
+        if hash(key) in self._forgotten_keys:
+            raise _ForgottenKeyError(
+                "The mock of this API key was forgotten, with its responses, its state and its request log, because "
+                f"{limit} other keys were used after it. Raise the limit of keys (--keys, or limits={{'keys': ...}}), or "
+                "begin again with POST /_mock/reset and this key."
+            )
+        if len(self._key_mocks) >= limit:
+            forgotten_key = next(iter(self._key_mocks))
+            del self._key_mocks[forgotten_key]
+            self._forgotten_keys[hash(forgotten_key)] = None
+            if len(self._forgotten_keys) > _MAX_FORGOTTEN_KEYS:
+                del self._forgotten_keys[next(iter(self._forgotten_keys))]
+            self._usage.drop(
+                "keys", 1, f"the mock of the API key used longest ago; at most {limit} have one, see --keys"
+            )
+        return self._copy_for_key()
 
     def _copy_for_key(self) -> OpenAIMock:
         """Return a copy with the same settings, routes, responses and rules, and a copy of the state."""
         _finish_all_sessions(self.state)  # iterators of events to come cannot be copied
-        key_mock = OpenAIMock(self._base_url, copy.deepcopy(self.state.data), self._strict, self._only_scripted)
+        key_mock = OpenAIMock(self._base_url, _copy_on_access(self.state), self._strict, self._only_scripted)
         key_mock._parent_mock = self
         key_mock._limits = self._limits
         key_mock._pace = self._pace

@@ -26438,6 +26438,78 @@ async def test_each_key_of_the_server_has_its_own_copy_of_nested_state():
     assert app.state["files"]["file-1"]["notes"] == []
 
 
+async def test_state_of_a_key_is_copied_object_by_object():
+    app = OpenAIMock()
+    for number in range(3):
+        app.state["files"][f"file-{number}"] = {"id": f"file-{number}", "notes": []}
+    files = app.for_key("a").state["files"]
+    assert files["file-1"] is not app.state["files"]["file-1"]
+    assert dict.__getitem__(files, "file-0") is app.state["files"]["file-0"]
+    files["file-1"]["notes"].append("of a")
+    files["file-3"] = {"id": "file-3"}
+    del files["file-2"]
+    assert list(files) == ["file-0", "file-1", "file-3"]
+    assert list(app.state["files"]) == ["file-0", "file-1", "file-2"]
+    assert app.state["files"]["file-1"]["notes"] == []
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda files: files["file-1"],
+        lambda files: files.get("file-1"),
+        lambda files: files.setdefault("file-1", {}),
+        lambda files: files.pop("file-1"),
+        lambda files: dict(files)["file-1"],
+        lambda files: {**files}["file-1"],
+        lambda files: next(iter(files.values())),
+        lambda files: next(iter(files.items()))[1],
+        lambda files: next(reversed(files.values())),
+        lambda files: copy.deepcopy(files)["file-1"],
+        lambda files: json.loads(json.dumps(files))["file-1"],
+    ],
+    ids=["getitem", "get", "setdefault", "pop", "dict", "unpacking", "values", "items", "reversed", "deepcopy", "json"],
+)
+def test_every_way_to_read_the_state_of_a_key_copies(read):
+    app = OpenAIMock(state={"files": {"file-1": {"id": "file-1", "notes": []}}})
+    file = read(app.for_key("a").state["files"])
+    file["notes"].append("of a")
+    assert app.state["files"]["file-1"] == {"id": "file-1", "notes": []}
+
+
+def test_update_of_the_state_of_a_key_stays_there():
+    app = OpenAIMock(state={"files": {"file-1": {"id": "file-1"}}})
+    files = app.for_key("a").state["files"]
+    files.update({"file-1": {"id": "changed"}, "file-2": {"id": "file-2"}})
+    assert files["file-1"] == {"id": "changed"}
+    assert files.get("file-3", "none") == "none"
+    assert list(app.state["files"]) == ["file-1"]
+
+
+async def test_new_key_of_a_server_with_many_objects_copies_none(monkeypatch):
+    app = OpenAIMock()
+    for number in range(100):
+        app.state["files"][f"file-{number}"] = {"id": f"file-{number}"}
+        app.state["files"].get("file-1")
+    copied = []
+    deepcopy = copy.deepcopy
+    monkeypatch.setattr(copy, "deepcopy", lambda value: copied.append(value) or deepcopy(value))
+    await server_client(app, "a").files.create(file=b"x", purpose="batch")
+    await server_client(app, "a").responses.create(**INPUT_REQUEST)
+    assert len(app.for_key("a").state["files"]) == 101
+    assert {"id": "file-1"} not in copied
+
+
+async def test_key_continues_a_stored_response_of_the_server_mock():
+    app = OpenAIMock()
+    response = (await server_request(app, "POST", "/v1/responses", json=INPUT_REQUEST)).json()
+    client = server_client(app, "a")
+    second = await client.responses.create(**INPUT_REQUEST, previous_response_id=response["id"])
+    assert second.previous_response_id == response["id"]
+    assert second.id not in app.state["responses"]
+    assert response["id"] in app.state["responses"]
+
+
 async def test_each_key_of_the_server_has_the_settings_of_the_server_mock():
     app = OpenAIMock(strict=True)
     with pytest.raises(openai.BadRequestError, match="Unknown parameter: 'inptu'"):
@@ -26541,14 +26613,150 @@ async def test_assert_all_used_of_the_server_mock_counts_the_calls_of_each_key()
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
-async def test_server_drops_the_least_recently_used_key_beyond_the_limit():
+async def test_server_forgets_the_least_recently_used_key_beyond_the_limit():
     app = OpenAIMock(limits={"keys": 2})
     app.chat.completions.create.response = ["first", "second", "third"]
     texts = [await server_chat_text(app, key=key) for key in ["a", "b", "a", "c"]]
     assert texts == ["first", "first", "second", "first"]
     assert [*app._key_mocks] == ["a", "c"]
     assert await server_chat_text(app, key="a") == "third"
-    assert await server_chat_text(app, key="b") == "first"
+
+
+async def test_forgotten_key_gets_an_error_that_says_so(caplog):
+    app = OpenAIMock(limits={"keys": 1})
+    await server_chat_text(app, key="sk-a")
+    await server_chat_text(app, key="sk-b")
+    with pytest.raises(openai.APIStatusError, match="The mock of this API key was forgotten") as raised:
+        await server_chat_text(app, key="sk-a")
+    assert raised.value.status_code == 410
+    assert raised.value.response.headers["x-should-retry"] == "false"
+    assert "sk-a" not in str(raised.value)
+    assert "dropped the mock of the API key used longest ago" in caplog.text
+    assert "sk-a" not in caplog.text
+    _, health = await control_request(app, "GET", "health")
+    assert health["dropped"] == {"keys": 1, "records": 0, "stored": 0}
+
+
+async def test_control_plane_refuses_to_set_a_response_of_a_forgotten_key():
+    app = OpenAIMock(limits={"keys": 1})
+    await server_chat_text(app, key="a")
+    await server_chat_text(app, key="b")
+    status, answer = await control_request(app, "PUT", CHAT_RESPONSE_PATH, "Hi", key="a")
+    assert status == 410
+    assert "POST /_mock/reset" in answer["error"]["message"]
+
+
+async def test_forgotten_key_begins_again_after_its_reset():
+    app = OpenAIMock(limits={"keys": 1})
+    await server_chat_text(app, key="a")
+    await server_chat_text(app, key="b")
+    assert await control_request(app, "POST", "reset", key="a") == (200, None)
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+async def test_forgotten_key_begins_again_after_the_reset_of_the_server():
+    app = OpenAIMock(limits={"keys": 1})
+    await server_chat_text(app, key="a")
+    await server_chat_text(app, key="b")
+    assert await control_request(app, "POST", "reset") == (200, None)
+    assert await server_chat_text(app, key="a") == openai_responses._DEFAULT_TEXT
+
+
+@requires("responses.connect")
+async def test_websocket_of_a_forgotten_key_is_refused_with_an_error_that_says_so():
+    app = OpenAIMock(limits={"keys": 1})
+    await server_chat_text(app, key="a")
+    await server_chat_text(app, key="b")
+    extensions = {"websocket.http.response": {}}
+    scope = websocket_scope(headers={"authorization": "Bearer a"}, extensions=extensions)
+    start, body = await run_asgi_app(app, scope, *websocket_messages())
+    assert start["status"] == 410
+    assert "was forgotten" in json.loads(body["body"])["error"]["message"]
+
+
+def test_mock_of_a_forgotten_key_raises():
+    app = OpenAIMock(limits={"keys": 1})
+    app.for_key("a")
+    app.for_key("b")
+    with pytest.raises(LookupError, match="Raise the limit of keys"):
+        app.for_key("a")
+
+
+async def test_150_keys_can_be_prepared_at_once():
+    app = OpenAIMock()
+    for number in range(150):
+        await control_request(app, "PUT", CHAT_RESPONSE_PATH, f"of {number}", key=f"sk-{number}")
+    texts = [await server_chat_text(app, key=f"sk-{number}") for number in range(150)]
+    assert texts == [f"of {number}" for number in range(150)]
+
+
+async def test_size_of_the_request_logs_of_all_keys_is_limited(caplog):
+    app = OpenAIMock(limits={"log_size": 10_000})
+    for number in range(20):
+        await server_chat_text(app, "x" * 1000, key="ab"[number % 2], user=str(number))
+    users = [record["user"] for record in app.requests]
+    key_users = [record["user"] for key in "ab" for record in app.for_key(key).requests]
+    assert users == [str(number) for number in range(20 - len(users), 20)]
+    assert 3 < len(users) < 10
+    assert sorted(key_users) == sorted(users)
+    assert len(app.for_key("a").router.calls) == len(app.for_key("a").requests)
+    assert "dropped the oldest" in caplog.text
+    assert "see --log-size" in caplog.text
+    _, health = await control_request(app, "GET", "health")
+    assert health["dropped"] == {"keys": 0, "records": 20 - len(users), "stored": 0}
+
+
+async def test_last_request_is_kept_whatever_its_size():
+    app = OpenAIMock(limits={"log_size": 10})
+    await server_chat_text(app, "one")
+    await server_chat_text(app, "two")
+    assert [record["messages"][0]["content"] for record in app.requests] == ["two"]
+
+
+async def test_size_of_stored_responses_and_chat_completions_of_all_keys_is_limited(caplog):
+    app = OpenAIMock(limits={"stored_size": 100_000})
+    file = await server_client(app, "a").files.create(file=b"x" * 200_000, purpose="assistants")
+    store = await server_client(app, "a").vector_stores.create(file_ids=[file.id])
+    chat = await server_client(app, "a").chat.completions.create(**CHAT_REQUEST, store=True)
+    ids = []
+    for number in range(30):
+        client = server_client(app, "ab"[number % 2])
+        response = await client.responses.create(model="m", input="x" * 10_000)
+        ids.append((number % 2, response.id))
+    kept = [(number, id) for number, id in ids if id in app.for_key("ab"[number]).state["responses"]]
+    assert kept == ids[-len(kept) :]
+    assert 3 < len(kept) < 10
+    assert [*app.for_key("a").state["files"]] == [file.id]
+    assert [*app.for_key("a").state["vector_stores"]] == [store.id]
+    assert chat.id not in app.for_key("a").state["chat.completions"]
+    assert "see --stored-size" in caplog.text
+    _, health = await control_request(app, "GET", "health")
+    assert health["dropped"] == {"keys": 0, "records": 0, "stored": 31 - len(kept)}
+
+
+async def test_deleted_responses_do_not_count_for_the_limit_of_stored_responses():
+    app = OpenAIMock(limits={"stored_size": 50_000})
+    client = server_client(app, "a")
+    first = await client.responses.create(**INPUT_REQUEST)
+    for _ in range(10):
+        response = await client.responses.create(model="m", input="x" * 10_000)
+        await client.responses.delete(response.id)
+    assert (await client.responses.retrieve(first.id)).id == first.id
+
+
+@requires("responses.connect")
+async def test_responses_of_one_websocket_are_limited_while_it_is_open():
+    app = OpenAIMock(limits={"stored_size": 50_000, "log_size": 50_000})
+    messages = websocket_messages(*(json.dumps(says("x" * 10_000)) for _ in range(20)))
+    sizes = []
+
+    def is_last(sent):
+        sizes.append((len(app.state["responses"]), len(app.requests)))
+        return sum("response.completed" in message.get("text", "") for message in sent) == 20
+
+    await run_asgi_app(app, websocket_scope(), *messages, until=is_last)
+    assert max(stored for stored, _ in sizes) < 8
+    assert max(logged for _, logged in sizes) < 8
 
 
 async def test_server_drops_the_oldest_records_beyond_the_limit():
@@ -27156,14 +27364,15 @@ async def test_control_plane_reset_without_a_key_clears_the_state_of_every_key()
 async def test_control_plane_health_has_version_and_number_of_keys():
     app = OpenAIMock()
     await server_chat_text(app, key="a")
-    health = {"status": "ok", "version": openai_responses.__version__, "keys": 1}
+    dropped = {"keys": 0, "records": 0, "stored": 0}
+    health = {"status": "ok", "version": openai_responses.__version__, "keys": 1, "dropped": dropped}
     assert await control_request(app, "GET", "health") == (200, health)
 
 
 async def test_health_is_answered_outside_the_control_plane_too():
     app = OpenAIMock()
     answer = await server_request(app, "GET", "/health")
-    assert answer.json() == {"status": "ok", "version": openai_responses.__version__, "keys": 0}
+    assert answer.json()["status"] == "ok"
     assert answer.status_code == 200
     assert app.requests == []
 
@@ -27539,14 +27748,20 @@ def test_command_options_override_the_settings_of_the_script(tmp_path):
     mock = mock_from_command_line("--script", str(script), "--only-scripted", "--keys", "3", "--body", "9")
     assert mock._strict
     assert mock._only_scripted
-    assert mock._limits == {"keys": 3, "records": 2, "body": 9}
+    assert mock._limits == {**openai_responses._DEFAULT_LIMITS, "keys": 3, "records": 2, "body": 9}
 
 
 def test_command_without_options_has_the_default_settings():
     mock = mock_from_command_line()
     assert not mock._strict
     assert not mock._only_scripted
-    assert mock._limits == {"keys": 100, "records": 1000, "body": 100 * 1024 * 1024}
+    assert mock._limits == {
+        "keys": 1000,
+        "records": 1000,
+        "body": 100 * 1024 * 1024,
+        "log_size": 64 * 1024 * 1024,
+        "stored_size": 16 * 1024 * 1024,
+    }
 
 
 def test_command_option_of_zero_overrides_the_default():
