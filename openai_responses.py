@@ -68,6 +68,7 @@ import email
 import email.utils
 import errno
 import functools
+import gc
 import hashlib
 import hmac
 import importlib
@@ -658,14 +659,16 @@ def _endpoint_names(prefix: str = "") -> tuple[str, ...]:
 
 
 @functools.cache
-def _rows_by_segments() -> Mapping[tuple[str, bool, int], list[tuple[list[str], _Row]]]:
+def _rows_by_segments(any_release: bool = False) -> Mapping[tuple[str, bool, int], list[tuple[list[str], _Row]]]:
     """Return the rows, each with the segments of its path, in the order in which a path is compared with them.
 
+    any_release: True for the rows of all releases of the SDK, False for those of the installed one.
     The keys are the method, True if the path ends in `?beta=true`, and the number of segments. Static segments come
     before parameters, and of the rows for one path those below `beta.` come last.
     """
     index: dict[tuple[str, bool, int], list[tuple[list[str], _Row]]] = {}
-    for row in sorted(_rows().values(), key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
+    rows = [_Row(*row) for row in _ROUTES] if any_release else _rows().values()
+    for row in sorted(rows, key=lambda row: (row.path.replace("{", "~"), row.name.startswith("beta."))):
         path, _, query = row.path.partition("?")
         index.setdefault((row.method, bool(query), path.count("/")), []).append((path.split("/"), row))
     return index
@@ -680,13 +683,55 @@ def _find_row(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping
     beta: True if the query has `beta=true`. Rows with this query are tried first then, and not at all otherwise.
     If aliases share a method and a path, the result is the first of them.
     """
+    return next(
+        ((row, params) for row, params in _matching_rows(method, path, beta) if _sdk_has_method(row.name)), None
+    )
+
+
+def _find_row_of_any_release(method: str, path: str, beta: bool = False) -> tuple[_Row, Mapping[str, str]] | None:
+    """Return the row of a request as `_find_row` does, but also one that only other releases of the SDK send.
+
+    Raises `_MissingInSDKError` if the installed release doesn't have the method of the row.
+    """
+    rows = list(_matching_rows(method, path, beta, any_release=True))
+    for row, params in rows:
+        if _sdk_has_method(row.name):  # another release sends the same call to another path
+            return row, params
+    if rows:
+        raise _MissingInSDKError(rows[0][0])
+    return None
+
+
+class _MissingInSDKError(AssertionError):
+    """A request that the installed release of the SDK has no method for. Its models are needed to answer it."""
+
+    def __init__(self, row: _Row) -> None:
+        import openai
+
+        message = f"{row.name} needs {_releases_with(row.name)}; the mock runs with openai {openai.__version__}"
+        super().__init__(message)
+
+
+def _releases_with(name: str) -> str:
+    """Return which releases of the SDK have a method, as in `openai 2.9 or later`."""
+    prefixes = (prefix for prefix in _FIRST_RELEASES if f"{name}.".startswith(prefix))
+    prefix = max(prefixes, key=len, default="")
+    return _FIRST_RELEASES.get(prefix, "another release of openai")
+
+
+_FIRST_RELEASES: Mapping[str, str] = {}
+
+
+def _matching_rows(
+    method: str, path: str, beta: bool, any_release: bool = False
+) -> Iterator[tuple[_Row, Mapping[str, str]]]:
+    """Yield the rows that match a request, best first, each with its path parameters."""
     segments = path.split("/")
     for with_beta in (True, False) if beta else (False,):
-        for pattern, row in _rows_by_segments().get((method, with_beta, path.count("/")), ()):
+        for pattern, row in _rows_by_segments(any_release).get((method, with_beta, path.count("/")), ()):
             params = _match_segments(pattern, segments)
-            if params is not None and _sdk_has_method(row.name):
-                return row, params
-    return None
+            if params is not None:
+                yield row, params
 
 
 def _match_segments(pattern: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
@@ -16207,7 +16252,7 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
         if (
             pace == Pace(pace.chunk) and not call.behavior.is_interactive
         ):  # without delays and faults, events can share a chunk, which is faster
-            events = _batch_events(events)
+            return _stream_response(call, _EventBatches(events), pace)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:
         length = max(len(obj), 1)  # an empty body is sent as one empty piece, so that the pace applies to it
@@ -16254,16 +16299,38 @@ def _binary_content_type(call: _Call) -> str:
     return content_type
 
 
-def _batch_events(events: Iterator[_Event]) -> Iterator[bytes]:
-    """Yield encoded events in batches of 1, 2, 4 and so on up to 256 events.
+class _EventBatches:
+    """An iterator of encoded events, in batches of 1, 2, 4 and so on up to 256 events.
 
     The first event arrives without waiting for others to be produced, and a long stream has few chunks.
     events: an iterator, because each batch continues where the last one ended.
     """
-    size = 1
-    while batch := list(itertools.islice(events, size)):
-        yield b"".join(map(_encode_event, batch))
-        size = min(2 * size, 256)
+
+    def __init__(self, events: Iterator[_Event]) -> None:
+        self.events = events
+        self.size = 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        batch = list(itertools.islice(self.events, self.size))
+        if not batch:
+            raise StopIteration
+        self.size = min(2 * self.size, _MAX_BATCH_SIZE)
+        return b"".join(map(_encode_event, batch))
+
+    def take_first(self, number: int) -> list[bytes]:
+        """Return the first batches, which have the largest size, as all others will."""
+        self.size = _MAX_BATCH_SIZE
+        return list(itertools.islice(self, number))
+
+    def close(self) -> None:
+        if hasattr(self.events, "close"):
+            self.events.close()
+
+
+_MAX_BATCH_SIZE = 256  # events
 
 
 def _encode_event(event: _Event) -> bytes:
@@ -17779,7 +17846,7 @@ class Router(respx.MockRouter):
         """Return the response to a call of the API. The request is recorded even if an exception is raised."""
         try:
             call = self._mock._to_call(request)
-        except RequestNotMocked:
+        except (RequestNotMocked, _MissingInSDKError):
             if not hasattr(request, "intercepted"):  # `_dispatch` tries the other routers first
                 self._record(request)
             raise
@@ -19785,7 +19852,8 @@ def _mistake_response(error: BaseException) -> httpx.Response:
         error = error.__cause__
     if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    status = 404 if isinstance(error, AllMockedAssertionError) else 500
+    statuses = {AllMockedAssertionError: 404, _MissingInSDKError: 501}
+    status = next((status for error_type, status in statuses.items() if isinstance(error, error_type)), 500)
     return _server_error(status, str(error), "mock_error")
 
 
@@ -19849,6 +19917,14 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
     """Send a stream until it ends or the client disconnects, and return its size. Raises the fault that it ends with."""
     import anyio
 
+    pieces = stream
+    paced = stream.source if isinstance(stream, _WatchedStream) else stream
+    if isinstance(paced, _PacedStream) and isinstance(paced.source, _EventBatches):
+        first_pieces = paced.source.take_first(2)
+        if len(first_pieces) == 1:  # nearly always; a stream so short is sent before a disconnect could be noticed
+            await send({"type": "http.response.body", "body": first_pieces[0]})
+            return len(first_pieces[0])
+        pieces = _to_async_iterator(itertools.chain(first_pieces, paced.source))
     fault = None
     size = 0
 
@@ -19859,7 +19935,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
     async with anyio.create_task_group() as group:
         group.start_soon(cancel_on_disconnect)
         try:
-            async for piece in stream:
+            async for piece in pieces:
                 size += len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client
@@ -19948,15 +20024,16 @@ def _enforce_limits(mock: OpenAIMock, size: int) -> None:
 
 
 def _drop_records_beyond_count(mock: OpenAIMock) -> None:
+    """Drop the oldest requests of a request log, some at once, so that it happens rarely."""
     maximum = mock._limits["records"]
-    excess = len(mock._request_log) - maximum
-    if max(excess, len(mock.router.calls) - maximum) <= 0:
+    excess = max(len(mock._request_log), len(mock.router.calls)) - maximum
+    if excess <= 0:
         return
-    if excess > 0:
-        reason = f"the oldest requests of a request log, which has {maximum} at most; see --records"
-        mock._usage.drop("records", excess, reason)
+    count_after = maximum - maximum // 20
     for entries in _call_lists(mock):
-        del entries[: max(len(entries) - maximum, 0)]
+        del entries[: max(len(entries) - count_after, 0)]
+    reason = f"the oldest requests of a request log, which has {maximum} at most; see --records"
+    mock._usage.drop("records", excess + maximum // 20, reason)
 
 
 def _call_lists(mock: OpenAIMock) -> list[Any]:
@@ -20124,15 +20201,19 @@ class _ControlRequest:
 
     @property
     def endpoint(self) -> Endpoint:
-        found = _resolve_name(self.mock, self.name)
-        if not isinstance(found, Endpoint):
-            available = ", ".join(_names_below(self.name))
-            raise AttributeError(f"{self.name!r} is not an endpoint. Available: {available}")
-        return found
+        return _find_endpoint(self.mock, self.name)
 
     @property
     def body(self) -> Any:
         return _json_decode(self.content.decode())
+
+
+def _find_endpoint(mock: OpenAIMock, name: str) -> Endpoint:
+    """Return the endpoint of a dotted name. Raises `AttributeError` if the name is not one of an endpoint."""
+    found = _resolve_name(mock, name)
+    if not isinstance(found, Endpoint):
+        raise AttributeError(f"{name!r} is not an endpoint. Available: {', '.join(_names_below(name))}")
+    return found
 
 
 def _json_fallback(value: Any) -> dict[str, str]:
@@ -20165,6 +20246,13 @@ def _set_response(scripted: Scripted, value: Any) -> Any:
 def _all_responses(mock: OpenAIMock) -> _JSON:
     """Return the JSON forms of all responses that are set, by endpoint."""
     return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+
+
+def _all_rules(mock: OpenAIMock) -> _JSON:
+    """Return the JSON forms of all rules, by endpoint."""
+    return {
+        name: list(map(_rule_json, endpoint._rules)) for name, endpoint in mock._endpoints.items() if endpoint._rules
+    }
 
 
 def _rule_json(rule: Rule) -> _JSON:
@@ -20206,7 +20294,7 @@ def _delete_rules(request: _ControlRequest) -> None:
         for rule in list(request.endpoint._rules):
             rule.remove()
         return
-    what, tool_result, subset = _rule_conditions(request)
+    what, tool_result, subset = _rule_conditions(request.body)
     rule = request.endpoint._find_rule(what, tool_result, subset)
     if rule is None:
         rules = ", ".join(map(repr, request.endpoint._rules)) or "none"
@@ -20214,19 +20302,20 @@ def _delete_rules(request: _ControlRequest) -> None:
     rule.remove()
 
 
-def _set_rule(request: _ControlRequest) -> Any:
-    """Set the response of the rule that a request describes, and return its JSON form. Add the rule if it is new.
+def _set_rule(endpoint: Endpoint, form: Any) -> Any:
+    """Set the response of the rule with the conditions of a JSON form, and return the response in JSON.
 
-    A rule whose response is refused is not added.
+    Add the rule if there is none with these conditions, unless the response is refused.
     """
-    what, tool_result, subset = _rule_conditions(request)
-    if "response" not in request.body:
+    what, tool_result, subset = _rule_conditions(form)
+    if "response" not in form:
         raise ValueError(f"the rule has no response; {_RULE_FORM}")
-    is_new = request.endpoint._find_rule(what, tool_result, subset) is None
-    rule = request.endpoint.when(what, tool_result=tool_result, **subset)
+    is_new = endpoint._find_rule(what, tool_result, subset) is None
+    rule = endpoint.when(what, tool_result=tool_result, **subset)
     try:
-        rule.optional = request.body.get("optional", False)
-        return _set_response(rule, request.body["response"])
+        result = _set_response(rule, form["response"])
+        rule.optional = form.get("optional", rule.optional)
+        return result
     except Exception:
         if is_new:
             rule.remove()
@@ -20236,19 +20325,18 @@ def _set_rule(request: _ControlRequest) -> Any:
 _RULE_FORM = 'expected {"when": {...}, "response": ...}'
 
 
-def _rule_conditions(request: _ControlRequest) -> tuple[Any, Any, _JSON]:
-    """Return the conditions of a rule in a request, such as `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
+def _rule_conditions(form: Any) -> tuple[Any, Any, _JSON]:
+    """Return the conditions of a rule in JSON, such as `{"when": {"what": "weather", "model": "gpt-6-sol"}}`.
 
     They are those of `Endpoint.when`: what to find in the user's text, whether there are results of tools, and
-    parameters. Raises `ValueError` if the body does not have this form.
+    parameters. Raises `ValueError` for JSON that does not have this form.
     """
-    body = request.body
-    if not isinstance(body, dict) or not isinstance(body.get("when"), dict):
-        raise ValueError(f"the rule is {_short_repr(body)}; {_RULE_FORM}")
-    unknown_keys = body.keys() - {"when", "response", "optional"}
+    if not isinstance(form, dict) or not isinstance(form.get("when"), dict):
+        raise ValueError(f"the rule is {_short_repr(form)}; {_RULE_FORM}")
+    unknown_keys = form.keys() - {"when", "response", "optional", "call_count"}  # the control plane returns the count
     if unknown_keys:
         raise ValueError(f"the rule has the unknown key {min(unknown_keys)!r}; {_RULE_FORM}")
-    conditions = {name: _decode_value(value) for name, value in body["when"].items()}
+    conditions = {name: _decode_value(value) for name, value in form["when"].items()}
     return conditions.pop("what", None), conditions.pop("tool_result", None), conditions
 
 
@@ -20386,8 +20474,9 @@ _CONTROL_ROUTES: Mapping[tuple[str, str], Callable[[_ControlRequest], Any]] = {
     ("GET", "/responses/{endpoint}"): lambda request: _response_json(request.endpoint),
     ("PUT", "/responses/{endpoint}"): lambda request: _set_response(request.endpoint, request.body),
     ("DELETE", "/responses/{endpoint}"): _delete_response,
-    ("GET", "/rules/{endpoint}"): lambda request: [_rule_json(rule) for rule in request.endpoint._rules],
-    ("PUT", "/rules/{endpoint}"): _set_rule,
+    ("GET", "/rules"): lambda request: _all_rules(request.mock),
+    ("GET", "/rules/{endpoint}"): lambda request: list(map(_rule_json, request.endpoint._rules)),
+    ("PUT", "/rules/{endpoint}"): lambda request: _set_rule(request.endpoint, request.body),
     ("DELETE", "/rules/{endpoint}"): _delete_rules,
     ("GET", "/requests"): _find_records,
     ("DELETE", "/requests"): lambda request: request.mock._request_log.clear(),
@@ -20404,19 +20493,85 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     import signal
 
     options = _parse_arguments(arguments)
-    app = _check_hosts(_mock_from_options(options), [options.host, *options.allow_host])
-    server = _uvicorn_server(app)
+    served = _ReloadedMock(options)
+    app = _check_hosts(served, [options.host, *options.allow_host])
+    tls_settings = {}
+    if options.certfile:
+        tls_settings = {"ssl_certfile": options.certfile, "ssl_keyfile": options.keyfile}
+    server = _uvicorn_server(app, **tls_settings)
     listener = _listen_at(options.host, options.port)
     # exit at once: there is nothing to save, and these signals have no default handler in a container
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda *_: os._exit(0))
     server.capture_signals = contextlib.nullcontext
-    _on_startup(server, lambda: print(f"{_root_url(listener, options.host)}/v1", flush=True))
+    scheme = "https" if options.certfile else "http"
+    _on_startup(server, lambda: print(f"{_root_url(listener, options.host, scheme)}/v1", flush=True))
+    if options.watch:
+        threading.Thread(target=served.watch, daemon=True).start()
     server.run([listener])
 
 
-def _check_hosts(mock: OpenAIMock, hosts: Sequence[str]) -> Any:
-    """Return an application that answers requests to the control plane only if their `Host` is one of some hosts.
+class _ReloadedMock:
+    """The mock that the command line describes, as an ASGI application. It can begin again when its script changes."""
+
+    def __init__(self, options: Any) -> None:
+        self.options = options
+        self.modified_at = self._read_modified_at()
+        self.module_count = 0
+        self.mock = _mock_from_options(options)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.mock(scope, receive, send)
+        if len(sys.modules) != self.module_count:
+            self.freeze_modules()
+
+    def freeze_modules(self) -> None:
+        """Have the garbage collector ignore what exists now: models of the SDK, which are imported at their first use.
+
+        They are never freed, and a collection of all objects would read them again and again. That took most of the
+        time of the slowest answers.
+        """
+        gc.collect()
+        gc.freeze()
+        self.module_count = len(sys.modules)
+
+    def watch(self) -> None:
+        """Reload the script after each change, until the process ends."""
+        while True:
+            time.sleep(_WATCH_INTERVAL)
+            self.reload_if_modified()
+
+    def reload_if_modified(self) -> None:
+        """Replace the mock by a new one if the script has changed. Keep the mock if the script has an error.
+
+        Print to the standard error stream what happened.
+        """
+        modified_at = self._read_modified_at()
+        if modified_at == self.modified_at:
+            return
+        self.modified_at = modified_at
+        try:
+            self.mock = _mock_from_options(self.options)
+            result = f"reloaded {self.options.script}"
+        except (Exception, SystemExit) as error:
+            result = f"did not reload {self.options.script}: {type(error).__name__}: {error}"
+            if isinstance(error, SystemExit):
+                result = f"did not reload: {error}"
+        print(result, file=sys.stderr, flush=True)
+
+    def _read_modified_at(self) -> int:
+        """Return when the script was changed last, 0 if there is no such file, as while an editor replaces it."""
+        try:
+            return os.stat(self.options.script or "").st_mtime_ns
+        except OSError:
+            return 0
+
+
+_WATCH_INTERVAL = 0.3  # seconds
+
+
+def _check_hosts(mock: Any, hosts: Sequence[str]) -> Any:
+    """Return an application that passes requests to a mock, those to the control plane only from some hosts.
 
     Otherwise a page whose host name is resolved to this machine could read the answers, as those of its own origin.
     """
@@ -20488,8 +20643,29 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     parser.add_argument(
         "--script",
         metavar="FILE",
-        help="Python file that defines set_up(openai_mock), or an OpenAIMock named openai_mock",
+        help="file with responses: Python that defines set_up(openai_mock), or an OpenAIMock named openai_mock; or JSON "
+        'with {"responses": {...}, "rules": {...}}, as the control plane returns them',
     )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="begin again with a new mock whenever the file of --script changes",
+    )
+    parser.add_argument(
+        "--delay",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="time before each event of a stream, for responses without a delay of their own (default: 0)",
+    )
+    parser.add_argument(
+        "--first-delay",
+        type=_seconds,
+        metavar="SECONDS",
+        help="time before each answer, or the first event of a stream (default: that of --delay)",
+    )
+    parser.add_argument("--certfile", metavar="FILE", help="certificate for https and wss, in PEM format")
+    parser.add_argument("--keyfile", metavar="FILE", help="private key of the certificate, if it is in another file")
     parser.add_argument(
         "--strict",
         action="store_true",
@@ -20520,7 +20696,28 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
             type=_non_negative_int,
             help=f"{limit_help} (default: {_DEFAULT_LIMITS[name]})",
         )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.watch and not options.script:
+        parser.error("--watch needs --script FILE, the file to watch")
+    if options.keyfile and not options.certfile:
+        parser.error("--keyfile needs --certfile FILE, the certificate of the key")
+    for path in filter(None, (options.certfile, options.keyfile)):
+        if not os.path.isfile(path):
+            parser.error(f"no such file: {path}")
+    return options
+
+
+def _seconds(text: str) -> float:
+    """Parse a number of seconds for argparse. Raises `ArgumentTypeError` for anything else."""
+    import argparse
+
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+    return seconds
 
 
 def _port(text: str) -> int:
@@ -20545,27 +20742,45 @@ def _parse_int(text: str, end: int, expected: str) -> int:
 
 
 def _mock_from_options(options: Any) -> OpenAIMock:
-    """Build the mock that the command line describes. Its options override the settings of the script."""
+    """Build the mock that the command line describes. Its options override the settings of the script.
+
+    Raises `SystemExit` for a script that cannot be used.
+    """
     script_globals: _JSON = {}
-    if options.script:
+    json_script: _JSON = {}
+    if options.script and options.script.endswith(".json"):
+        json_script = _load_json_script(options.script)
+    elif options.script:
         script_globals = _load_script(options.script)
     mock = script_globals.get("openai_mock") or OpenAIMock()
     mock._strict = mock._strict or options.strict
     mock._only_scripted = mock._only_scripted or options.only_scripted
     mock._allow_origins += tuple(options.allow_origin)
+    first_delay = options.delay if options.first_delay is None else options.first_delay
+    if options.delay or first_delay:
+        mock._pace = Pace(first_delay=first_delay, delay=options.delay)
     for name in _DEFAULT_LIMITS:
         number = getattr(options, name)
         if number is not None:
             mock._limits[name] = number
     if set_up := script_globals.get("set_up"):
-        set_up(mock)
+        result = set_up(mock)
+        if inspect.isawaitable(result):
+            _run_in_thread(asyncio.run, _await_if_needed(result))
+    _apply_json_script(mock, json_script, options.script)
     return mock
 
 
 def _load_script(path: str) -> _JSON:
-    """Run a script and return its globals. Raises `SystemExit` if it defines neither a mock nor `set_up`."""
+    """Run a script and return its globals. Raises `SystemExit` if it defines neither a mock nor `set_up`.
+
+    It can import modules that are next to it, as a program can that Python runs.
+    """
     import runpy
 
+    folder = os.path.dirname(os.path.abspath(path))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
     try:
         script_globals = runpy.run_path(path)
     except OSError as error:
@@ -20573,6 +20788,38 @@ def _load_script(path: str) -> _JSON:
     if not (callable(script_globals.get("set_up")) or isinstance(script_globals.get("openai_mock"), OpenAIMock)):
         sys.exit(f"--script {path}: expected the script to define set_up(openai_mock) or openai_mock = OpenAIMock(...)")
     return script_globals
+
+
+_JSON_SCRIPT_FORM = 'expected {"responses": {endpoint: ...}, "rules": {endpoint: [{"when": {...}, "response": ...}]}}'
+
+
+def _load_json_script(path: str) -> _JSON:
+    """Return the content of a script in JSON. Raises `SystemExit` for a file without responses and rules."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            script = json.load(file)
+    except OSError as error:
+        sys.exit(f"--script {path}: {error.strerror}")
+    except ValueError as error:
+        sys.exit(f"--script {path}: {error}")
+    if not isinstance(script, dict) or not script.keys() <= {"responses", "rules"}:
+        sys.exit(f"--script {path}: {_JSON_SCRIPT_FORM}")
+    return script
+
+
+def _apply_json_script(mock: OpenAIMock, script: _JSON, path: str) -> None:
+    """Set the responses and rules of a script in JSON. Raises `SystemExit` with the place of a wrong one."""
+    place = ""
+    try:
+        for name, value in dict(script.get("responses", {})).items():
+            place = f"responses[{name!r}]"
+            _set_response(_find_endpoint(mock, name), value)
+        for name, rules in dict(script.get("rules", {})).items():
+            for position, rule in enumerate(rules):
+                place = f"rules[{name!r}][{position}]"
+                _set_rule(_find_endpoint(mock, name), rule)
+    except (AttributeError, TypeError, ValueError, re.error) as error:
+        sys.exit(f"--script {path}: {place}: {error}" if place else f"--script {path}: {_JSON_SCRIPT_FORM}")
 
 
 _mount_numbers = itertools.count(1)
@@ -20654,11 +20901,11 @@ def _on_startup(server: Any, callback: Callable[[], None]) -> None:
     server.startup = startup_and_notify
 
 
-def _root_url(listener: Any, host: str) -> str:
+def _root_url(listener: Any, host: str, scheme: str = "http") -> str:
     """Return the URL of a listening socket, without a path. An IPv6 address is in brackets."""
     if ":" in host:
         host = f"[{host}]"
-    return f"http://{host}:{listener.getsockname()[1]}"
+    return f"{scheme}://{host}:{listener.getsockname()[1]}"
 
 
 # ======================================================================================================================
@@ -22788,6 +23035,8 @@ class OpenAIMock(_NoNewAttributes):
         if path == "/traces/ingest" or (url in _TOKEN_URLS and request.method == "POST"):
             return None
         row_and_params = _find_row(request.method, path, is_beta)
+        if row_and_params is None and isinstance(request, _ASGIRequest):  # clients in other languages have any row
+            row_and_params = _find_row_of_any_release(request.method, path, is_beta)
         if row_and_params is None:
             raise RequestNotMocked(self._unmatched_message(request))
         return _Call(self, *row_and_params, request, deployment)

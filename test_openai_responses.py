@@ -26367,6 +26367,47 @@ async def test_mounted_server_without_a_raw_path_reads_a_slash_as_a_separator():
     app.mistakes.clear()
 
 
+async def test_server_answers_the_paths_of_other_releases():
+    app = OpenAIMock()
+    app.state["evals.runs"]["eval_1", "evalrun_1"] = {"id": "evalrun_1", "status": "in_progress"}
+    app.state["evals"]["eval_1"] = {"id": "eval_1"}
+    for path in ("", "/cancel"):  # the Python SDK before 3.23, and the JavaScript one, have no /cancel
+        url = f"/v1/evals/eval_1/runs/evalrun_1{path}"
+        answer = await server_request(app, "POST", url, headers={"authorization": f"Bearer {API_KEY}"})
+        assert answer.status_code == 200
+        assert answer.json()["status"] == "canceled"
+    assert app.evals.runs.cancel.call_count == 2
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: f"{row.name} {row.path}")
+async def test_server_knows_every_row_of_the_table(row):
+    path = re.sub(r"{\w+}", "x", row.path)
+    found = openai_responses._matching_rows(row.method, path.partition("?")[0], "?" in path, any_release=True)
+    assert row.method in {match.method for match, _ in found}
+
+
+async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(monkeypatch):
+    has_method = openai_responses._sdk_has_method
+    monkeypatch.setattr(openai_responses, "_sdk_has_method", lambda name: name != "videos.list" and has_method(name))
+    openai_responses._find_row.cache_clear()
+    app = OpenAIMock()
+    try:
+        answer = await server_request(app, "GET", "/v1/videos")
+    finally:
+        openai_responses._find_row.cache_clear()
+    assert answer.status_code == 501
+    assert answer.headers["x-should-retry"] == "false"
+    message = answer.json()["error"]["message"]
+    assert message == f"videos.list needs openai 2.2.0 or later; the mock runs with openai {openai.__version__}"
+    assert len(app.mistakes) == 1
+    app.mistakes.clear()
+
+
+def test_call_that_only_other_releases_send_is_unknown_in_the_process(openai_mock):
+    with pytest.raises(AssertionError, match="the API has no endpoint POST /evals/x/runs"):
+        httpx.post("https://api.openai.com/v1/evals/x/runs/y")
+
+
 async def test_server_with_custom_base_url_answers():
     assert await server_chat_text(OpenAIMock(base_url="http://localhost:1234/api/v1")) == openai_responses._DEFAULT_TEXT
 
@@ -27217,6 +27258,13 @@ async def test_control_plane_lists_the_rules_that_a_key_inherits():
     assert await control_request(app, "GET", CHAT_RULES_PATH, key="another") == (200, [first, second])
 
 
+async def test_control_plane_returns_the_rules_of_all_endpoints():
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    rule = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    assert await control_request(app, "GET", "rules") == (200, {CHAT_CREATE: [rule]})
+
+
 async def test_control_plane_reports_unused_rules():
     app = OpenAIMock()
     rule = {"when": {"tool_result": True}, "response": {"$refusal": "No."}}
@@ -27737,6 +27785,150 @@ async def test_script_sets_the_responses_of_the_server(tmp_path, name):
     script = tmp_path / "fake.py"
     script.write_text(SERVER_SCRIPTS[name])
     assert await server_chat_text(mock_from_command_line("--script", str(script))) == "Hi"
+
+
+async def test_asynchronous_set_up_of_a_script_runs(tmp_path):
+    script = tmp_path / "fake.py"
+    script.write_text(SERVER_SCRIPTS["set_up"].replace("def", "async def"))
+    assert await server_chat_text(mock_from_command_line("--script", str(script))) == "Hi"
+
+
+async def test_script_imports_a_module_next_to_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    script = tmp_path / "fake.py"
+    (tmp_path / "texts_of_the_fake.py").write_text("TEXT = 'Hi'")
+    script.write_text("from texts_of_the_fake import TEXT\n" + SERVER_SCRIPTS["set_up"].replace("'Hi'", "TEXT"))
+    assert await server_chat_text(mock_from_command_line("--script", str(script))) == "Hi"
+
+
+def json_script(folder, content):
+    """Write a script in JSON, and return its path."""
+    path = folder / "fake.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+async def test_script_in_json_sets_responses_and_rules(tmp_path):
+    script = {
+        "responses": {CHAT_CREATE: [{"$refusal": "No."}, "Hi"]},
+        "rules": {CHAT_CREATE: [{"when": {"what": {"$pattern": "(?i)WEATHER"}}, "response": "sunny"}]},
+    }
+    app = mock_from_command_line("--script", json_script(tmp_path, script))
+    assert await server_chat_text(app, "the weather?") == "sunny"
+    assert app.chat.completions.create.response == [refusal("No."), "Hi"]
+
+
+async def test_script_in_json_has_what_the_control_plane_returns(tmp_path):
+    app = OpenAIMock()
+    await control_request(app, "PUT", CHAT_RESPONSE_PATH, {"$refusal": "No."})
+    await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
+    _, responses = await control_request(app, "GET", "responses")
+    _, rules = await control_request(app, "GET", "rules")
+    path = json_script(tmp_path, {"responses": responses, "rules": rules})
+    again = mock_from_command_line("--script", path)
+    assert await control_request(again, "GET", "responses") == (200, responses)
+    assert await control_request(again, "GET", "rules") == (200, rules)
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("{", "Expecting property name"),
+        ([], 'expected {"responses"'),
+        ({"respones": {}}, 'expected {"responses"'),
+        ({"responses": []}, None),
+        ({"responses": 5}, 'expected {"responses"'),
+        ({"responses": {"chat": "Hi"}}, "responses['chat']: 'chat' is not an endpoint"),
+        (
+            {"responses": {CHAT_CREATE: {"$eror": 1}}},
+            f"responses['{CHAT_CREATE}']: unknown form '$eror'. Closest: 'error'",
+        ),
+        ({"rules": {CHAT_CREATE: [{"response": "Hi"}]}}, f"rules['{CHAT_CREATE}'][0]: the rule is "),
+    ],
+    ids=str,
+)
+def test_command_reports_a_wrong_script_in_json_with_the_place(tmp_path, content, message):
+    path = json_script(tmp_path, content)
+    if message is None:
+        assert mock_from_command_line("--script", path)._endpoints == {}
+        return
+    with pytest.raises(SystemExit) as raised:
+        mock_from_command_line("--script", path)
+    assert str(raised.value).startswith(f"--script {path}: ")
+    assert message in str(raised.value)
+
+
+async def test_watched_script_is_reloaded_when_it_changes(tmp_path, capsys):
+    path = json_script(tmp_path, {"responses": {CHAT_CREATE: "one"}})
+    served = openai_responses._ReloadedMock(openai_responses._parse_arguments(["--script", path, "--watch"]))
+    assert await server_chat_text(served) == "one"
+    served.reload_if_modified()
+    assert capsys.readouterr().err == ""
+    json_script(tmp_path, {"responses": {CHAT_CREATE: "two"}})
+    os.utime(path, ns=(1, 1))
+    served.reload_if_modified()
+    assert await server_chat_text(served) == "two"
+    assert capsys.readouterr().err == f"reloaded {path}\n"
+
+
+async def test_watched_script_with_an_error_is_reported_and_not_used(tmp_path, capsys):
+    path = json_script(tmp_path, {"responses": {CHAT_CREATE: "one"}})
+    served = openai_responses._ReloadedMock(openai_responses._parse_arguments(["--script", path, "--watch"]))
+    json_script(tmp_path, "{")
+    os.utime(path, ns=(1, 1))
+    served.reload_if_modified()
+    assert await server_chat_text(served) == "one"
+    assert capsys.readouterr().err.startswith(f"did not reload: --script {path}: Expecting property name")
+    os.unlink(path)
+    served.reload_if_modified()
+    assert await server_chat_text(served) == "one"
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, pace",
+    [
+        (["--delay", "0.5"], openai_responses.Pace(first_delay=0.5, delay=0.5)),
+        (["--first-delay", "2"], openai_responses.Pace(first_delay=2.0)),
+        (["--delay", "0.5", "--first-delay", "0"], openai_responses.Pace(delay=0.5)),
+        ([], openai_responses.Pace()),
+    ],
+    ids=str,
+)
+def test_command_sets_the_pace_of_all_answers(arguments, pace):
+    app = mock_from_command_line(*arguments)
+    assert app._pace == pace
+    assert app.for_key("a")._pace == pace
+
+
+async def test_answers_have_the_pace_of_the_command_unless_they_have_their_own():
+    app = mock_from_command_line("--first-delay", "0.2")
+    app.chat.completions.create.response = ["slow", streamed("fast")]
+    started = time.perf_counter()
+    assert await server_chat_text(app) == "slow"
+    slow = time.perf_counter() - started
+    started = time.perf_counter()
+    assert await server_chat_text(app) == "fast"
+    assert slow >= 0.2
+    assert time.perf_counter() - started < slow
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--watch"], "--watch needs --script FILE"),
+        (["--keyfile", "key.pem"], "--keyfile needs --certfile FILE"),
+        (["--certfile", "missing.pem"], "no such file: missing.pem"),
+        (["--delay", "-1"], "expected a number of seconds, got '-1'"),
+        (["--delay", "inf"], "expected a number of seconds, got 'inf'"),
+        (["--first-delay", "soon"], "expected a number of seconds, got 'soon'"),
+    ],
+    ids=str,
+)
+def test_command_rejects_options_that_do_not_fit(capsys, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        openai_responses._parse_arguments(arguments)
+    assert message in capsys.readouterr().err
 
 
 def test_command_options_override_the_settings_of_the_script(tmp_path):
