@@ -708,18 +708,83 @@ class _MissingInSDKError(AssertionError):
     def __init__(self, row: _Row) -> None:
         import openai
 
-        message = f"{row.name} needs {_releases_with(row.name)}; the mock runs with openai {openai.__version__}"
-        super().__init__(message)
+        first_release = ".".join(map(str, _first_release(row.name)))
+        super().__init__(
+            f"{row.name} needs openai {first_release} or later; the mock runs with openai {openai.__version__}"
+        )
 
 
-def _releases_with(name: str) -> str:
-    """Return which releases of the SDK have a method, as in `openai 2.9 or later`."""
-    prefixes = (prefix for prefix in _FIRST_RELEASES if f"{name}.".startswith(prefix))
-    prefix = max(prefixes, key=len, default="")
-    return _FIRST_RELEASES.get(prefix, "another release of openai")
+def _first_release(name: str) -> tuple[int, ...]:
+    """Return the first release of the SDK that has a method."""
+    prefixes = [prefix for prefix in _FIRST_RELEASES if f"{name}.".startswith(prefix)]
+    return _FIRST_RELEASES[max(prefixes, key=len)] if prefixes else (2, 0, 0)
 
 
-_FIRST_RELEASES: Mapping[str, str] = {}
+# The first release of the SDK that has a method, by the prefix of its name. The longest prefix applies. Methods without a
+# row are in 2.0.0.
+_FIRST_RELEASES = {
+    "admin.organization.": (2, 34, 0),
+    "admin.organization.data_retention.": (2, 38, 0),
+    "admin.organization.external_keys.": (3, 42, 0),
+    "admin.organization.external_storage.": (3, 17, 0),
+    "admin.organization.groups.retrieve.": (2, 38, 0),
+    "admin.organization.groups.roles.retrieve.": (2, 38, 0),
+    "admin.organization.groups.users.retrieve.": (2, 38, 0),
+    "admin.organization.projects.api_keys.update.": (3, 30, 0),
+    "admin.organization.projects.data_retention.": (2, 38, 0),
+    "admin.organization.projects.groups.retrieve.": (2, 38, 0),
+    "admin.organization.projects.groups.roles.retrieve.": (2, 38, 0),
+    "admin.organization.projects.hosted_tool_permissions.": (2, 38, 0),
+    "admin.organization.projects.model_permissions.": (2, 38, 0),
+    "admin.organization.projects.roles.retrieve.": (2, 38, 0),
+    "admin.organization.projects.service_accounts.api_keys.create.": (2, 46, 0),
+    "admin.organization.projects.service_accounts.update.": (2, 38, 0),
+    "admin.organization.projects.service_tier_settings.": (3, 45, 0),
+    "admin.organization.projects.spend_alerts.": (2, 38, 0),
+    "admin.organization.projects.spend_alerts.retrieve.": (2, 42, 0),
+    "admin.organization.projects.spend_limit.": (2, 48, 0),
+    "admin.organization.projects.users.roles.retrieve.": (2, 38, 0),
+    "admin.organization.roles.retrieve.": (2, 38, 0),
+    "admin.organization.spend_alerts.": (2, 38, 0),
+    "admin.organization.spend_alerts.retrieve.": (2, 42, 0),
+    "admin.organization.spend_limit.": (2, 48, 0),
+    "admin.organization.usage.decisions.": (3, 30, 0),
+    "admin.organization.usage.file_search_calls.": (2, 38, 0),
+    "admin.organization.usage.web_search_calls.": (2, 38, 0),
+    "admin.organization.users.roles.retrieve.": (2, 38, 0),
+    "admin.organization.workload_identity_providers.": (3, 44, 0),
+    "audio.voice_consents.": (3, 36, 0),
+    "audio.voices.create.": (3, 24, 0),
+    "audio.voices.delete.": (3, 38, 0),
+    "beta.agents.": (3, 13, 0),
+    "beta.agents.automations.": (3, 38, 0),
+    "beta.agents.environments.create.": (3, 27, 0),
+    "beta.agents.environments.list.": (3, 27, 0),
+    "beta.agents.sessions.traces.list.": (3, 23, 0),
+    "beta.agents.sessions.turns.items.list.": (3, 25, 0),
+    "beta.agents.vaults.update.": (3, 29, 0),
+    "beta.chatkit.": (2, 2, 0),
+    "beta.responses.": (2, 45, 0),
+    "content_provenance_checks.create.": (2, 52, 0),
+    "decisions.create.": (3, 26, 0),
+    "fine_tuning.checkpoints.permissions.list.": (2, 25, 0),
+    "live.": (3, 12, 0),
+    "realtime.calls.": (2, 1, 0),
+    "realtime.translations.client_secrets.create.": (3, 23, 0),
+    "realtime.translations.connect.": (3, 34, 0),
+    "responses.compact.": (2, 9, 0),
+    "responses.connect.": (2, 22, 0),
+    "responses.input_tokens.count.": (2, 6, 0),
+    "safety.alerts.retrieve.": (3, 8, 0),
+    "safety.cases.retrieve.": (3, 17, 0),
+    "skills.": (2, 19, 0),
+    "videos.": (2, 2, 0),
+    "videos.create_character.": (2, 27, 0),
+    "videos.edit.": (2, 27, 0),
+    "videos.extend.": (2, 27, 0),
+    "videos.get_character.": (2, 27, 0),
+    "webhooks.": (3, 16, 0),
+}
 
 
 def _matching_rows(

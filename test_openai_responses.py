@@ -26403,9 +26403,19 @@ async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(
     app.mistakes.clear()
 
 
+@pytest.mark.parametrize("name", sorted({row.name for row in ROUTES}))
+def test_table_of_first_releases_agrees_with_the_installed_release(name):
+    installed = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
+    is_there = bool(
+        re.search(rf"def {name.rpartition('.')[2]}\(", openai_responses._sdk_source(name.rpartition(".")[0]))
+    )
+    assert is_there is (openai_responses._first_release(name) <= installed)
+
+
 def test_call_that_only_other_releases_send_is_unknown_in_the_process(openai_mock):
+    row = next(row for row in ROUTES if row.name == "evals.runs.cancel" and row not in ROWS.values())
     with pytest.raises(AssertionError, match="the API has no endpoint POST /evals/x/runs"):
-        httpx.post("https://api.openai.com/v1/evals/x/runs/y")
+        httpx.post("https://api.openai.com/v1" + row.path.format(eval_id="x", run_id="y"))
 
 
 async def test_server_with_custom_base_url_answers():
