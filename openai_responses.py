@@ -2860,6 +2860,9 @@ def _decode_body(request: httpx.Request) -> _JSON:
     return {}
 
 
+_MAX_FORM_DEPTH = 100  # of the brackets in the name of a field
+
+
 def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
     """Build a dict from form fields.
 
@@ -2868,6 +2871,8 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
     body: _JSON = {}
     for name, value in pairs:
         key, *nested_keys = re.findall(r"[^\[\]]+", name) or [name]
+        if len(nested_keys) > _MAX_FORM_DEPTH:
+            _reject("Invalid form: a field is nested too deeply.")
         node = body
         for nested_key in nested_keys:
             node = node.setdefault(key, {})
@@ -19683,7 +19688,7 @@ async def _serve_call(
     try:
         sent_size = await _send(response, receive, send)
     finally:
-        _enforce_limits(mock, len(content) + sent_size)
+        _enforce_limits(mock, _request_size(request) + sent_size)
 
 
 async def _receive_body(receive: Any, headers: Mapping[str, str], max_size: int) -> bytes | httpx.Response | None:
@@ -19875,9 +19880,11 @@ async def _exchange_messages(server: _ASGIWebSocketServer, mock: OpenAIMock, rec
     import anyio
 
     message_received = anyio.Event()
+    free_places = anyio.Semaphore(_MAX_PENDING_MESSAGES)
 
     async def listen() -> None:
         while (message := await receive())["type"] == "websocket.receive":
+            await free_places.acquire()
             server.inbox.append(message.get("text") or message.get("bytes") or "")
             message_received.set()
         group.cancel_scope.cancel()
@@ -19886,7 +19893,10 @@ async def _exchange_messages(server: _ASGIWebSocketServer, mock: OpenAIMock, rec
         group.start_soon(listen)
         while not server.broken:
             message_received = anyio.Event()
-            size = len(server.inbox[0]) if server.inbox else 0
+            size = 0
+            if server.inbox:
+                size = len(server.inbox[0])
+                free_places.release()
             processed = await _process_next(server)
             while server.outbox:
                 size += len(server.outbox[0].get("text", ""))
@@ -19897,6 +19907,9 @@ async def _exchange_messages(server: _ASGIWebSocketServer, mock: OpenAIMock, rec
             else:
                 await message_received.wait()
         group.cancel_scope.cancel()
+
+
+_MAX_PENDING_MESSAGES = 64  # that a client has sent and the session has not handled; the client has to wait with others
 
 
 async def _process_next(server: _ASGIWebSocketServer) -> bool:
@@ -20062,13 +20075,12 @@ class _Usage:
         self.dropped: dict[str, int] = dict.fromkeys(("keys", "records", "stored"), 0)
 
     def drop(self, kind: str, count: int, reason: str) -> None:
-        """Count entries that are dropped, and log a warning. One is logged for all records beyond a number."""
+        """Count entries that are dropped. Log a warning for the first of a kind; more of them would hide other messages."""
         import logging
 
-        is_first = not self.dropped[kind]
+        if not self.dropped[kind]:
+            logging.getLogger("openai_responses").warning("dropped %s; GET /_mock/health counts more of them", reason)
         self.dropped[kind] += count
-        if is_first or kind != "records" or count > 1:
-            logging.getLogger("openai_responses").warning("dropped %s", reason)
 
 
 def _enforce_limits(mock: OpenAIMock, size: int) -> None:
@@ -20137,9 +20149,16 @@ def _drop_records_beyond_size(server: OpenAIMock) -> None:
     server._usage.drop("records", len(dropped), reason)
 
 
+def _request_size(request: Any) -> int:
+    """Return the bytes of the URL, the headers and the body of a request."""
+    url = getattr(request, "raw_url", "")  # a message over a WebSocket has none of its own
+    headers = getattr(request, "raw_headers", ())
+    return len(url) + len(request.content) + sum(len(name) + len(value) for name, value in headers)
+
+
 def _record_size(record: Record) -> int:
     """Return the bytes of a request and its response in the request log. A stream of events is not kept."""
-    size = len(record.request.content)
+    size = _request_size(record.request)
     if record.response and isinstance(record.response.stream, httpx.ByteStream):
         size += sum(map(len, record.response.stream))
     if record.events:
@@ -20651,7 +20670,7 @@ def _check_hosts(mock: Any, hosts: Sequence[str]) -> Any:
             return
         message = (
             f"The control plane is not served to the host {host!r}. To allow it, start the server with "
-            f"--allow-host {host}."
+            f"--allow-host {host or 'NAME'}."
         )
         await _send(_server_error(403, message), receive, send)
 
@@ -22360,7 +22379,8 @@ class Record:
     @property
     def attempt(self) -> int:
         """The number of the attempt: 0 for the first, 1 for the first retry."""
-        return int(self.request.headers.get("x-stainless-retry-count", 0))
+        text = self.request.headers.get("x-stainless-retry-count", "0")
+        return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else 0
 
     @property
     def status(self) -> int | None:

@@ -27370,6 +27370,56 @@ async def test_control_plane_returns_a_record_as_json(recorded_app):
     }
 
 
+@pytest.mark.parametrize("text", ["many", "-1", "9" * 5000, "", "²"])
+async def test_retry_count_that_is_no_number_is_logged_as_the_first_attempt(text):
+    app = OpenAIMock()
+    headers = {"x-stainless-retry-count": text.encode()}
+    await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST, headers=headers)
+    status, (record,) = await control_request(app, "GET", "requests")
+    assert status == 200
+    assert record["attempt"] == 0
+
+
+async def test_form_that_is_nested_too_deeply_is_rejected_and_logged():
+    app = OpenAIMock()
+    data = {"f" + "[a]" * 50_000: "x"}
+    answer = await server_request(app, "POST", "/v1/files", data=data, files={"file": b"x"})
+    status, (record,) = await control_request(app, "GET", "requests")
+    assert answer.status_code == 400
+    assert "nested too deeply" in answer.json()["error"]["message"]
+    assert status == 200
+    assert record["body"] == {}
+
+
+async def test_headers_and_url_count_for_the_size_of_the_request_log():
+    app = OpenAIMock(limits={"log_size": 10_000})
+    for number in range(10):
+        headers = {"x-large": "x" * 3000, "x-number": str(number)}
+        await server_request(app, "GET", f"/v1/models?a={'x' * 1000}", headers=headers)
+    assert [record.headers["x-number"] for record in app.requests] == ["9"]
+
+
+@requires("responses.connect")
+async def test_client_of_a_websocket_has_to_wait_with_messages_that_cannot_be_handled():
+    app = OpenAIMock()
+    app.responses.connect.response = streamed("Hello", first_delay=60)
+    received = 0
+
+    async def receive():
+        nonlocal received
+        received += 1
+        if received == 1:
+            return {"type": "websocket.connect"}
+        return {"type": "websocket.receive", "text": json.dumps(says("Hi"))}
+
+    async def send(message):
+        await asyncio.sleep(0)
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(app(websocket_scope(), receive, send), 1)
+    assert 64 < received < 200
+
+
 async def test_control_plane_hides_api_keys(recorded_app):
     status, records = await control_request(recorded_app, "GET", "requests")
     assert status == 200

@@ -4,8 +4,8 @@
 
 Needs `uvicorn`. Servers run in processes of their own, one after the other in each round; a figure is the best of the
 rounds. The bare application sends the bytes that the server answers with, so its rate is the most that any application
-reaches in this process: the floor. Exits with status 1 when a bound is missed. On a machine with other load, only the
-shares within one run mean something.
+reaches in this process: the floor. Exits with status 1 when a bound is missed. On a machine with other load, rates and
+percentiles say little; the processor time of a call, and its share that the bare application needs too, say more.
 """
 
 import asyncio
@@ -93,6 +93,12 @@ class Running:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
+    @property
+    def cpu_seconds(self):
+        """Seconds of the processor that it has used."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def mock(*options):
     return running(sys.executable, "-m", "openai_responses", *options)
@@ -169,23 +175,28 @@ def rates(folder):
             tool = str(pathlib.Path(folder, "node_modules/@copilotkit/aimock/dist/cli.js"))
             options = ("-p", "4010", "-f", str(place / "fixtures.json"))
             servers["aimock"] = lambda: running("node", tool, *options, url="http://127.0.0.1:4010/v1")
-        best = {(name, kind): (0.0, float("inf")) for name in servers for kind in kinds}
+        best = {(name, kind): (0.0, float("inf"), float("inf")) for name in servers for kind in kinds}
         for _ in range(ROUNDS):
             for name, start in servers.items():
                 with start() as server:
                     for kind, body in kinds.items():
                         asyncio.run(load(server, 200, body))
+                        used = server.cpu_seconds
                         rate, p99 = asyncio.run(load(server, CALLS, body))
-                        best_rate, best_p99 = best[name, kind]
-                        best[name, kind] = (max(best_rate, rate), min(best_p99, p99))
-    for (name, kind), (rate, p99) in best.items():
+                        cpu = (server.cpu_seconds - used) / CALLS
+                        best_rate, best_p99, best_cpu = best[name, kind]
+                        best[name, kind] = (max(best_rate, rate), min(best_p99, p99), min(best_cpu, cpu))
+    for (name, kind), (rate, p99, cpu) in best.items():
         report(f"{kind} a second, {CONNECTIONS} connections: {name}", f"{rate:.0f}")
+        report("... processor time of a call, microseconds", f"{1e6 * cpu:.0f}")
         is_bounded = name == "openai_responses" and kind == "streams"
         bound = f"<= {1000 * MAX_STREAM_P99:.0f}" if is_bounded else ""
         report("... 99 of 100 take at most, ms", f"{1000 * p99:.1f}", bound, not is_bounded or p99 <= MAX_STREAM_P99)
     for kind in kinds:
-        own = best["openai_responses", kind][0]
-        report(f"{kind}: share of the bare application's rate", f"{own / best['a bare application', kind][0]:.2f}")
+        own, _p99, own_cpu = best["openai_responses", kind]
+        bare, _p99, bare_cpu = best["a bare application", kind]
+        report(f"{kind}: share of the bare application's rate", f"{own / bare:.2f}")
+        report(f"{kind}: its processor time in ours", f"{bare_cpu / own_cpu:.2f}")
         if folder:
             report(f"{kind}: ratio to aimock's rate", f"{own / best['aimock', kind][0]:.2f}")
 

@@ -56,6 +56,7 @@ callable of the test gives it.
 | check | nothing set | answer set | strict |
 |---|---|---|---|
 | a number beyond [its limit](#limits), or something else in its place | yes | yes | yes |
+| more than 2,048 inputs of embeddings | yes | yes | yes |
 | an object that the request names and that does not exist | yes | no | yes |
 | a missing required parameter | yes | no | yes |
 | [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | no | yes |
