@@ -2860,9 +2860,6 @@ def _decode_body(request: httpx.Request) -> _JSON:
     return {}
 
 
-_MAX_FORM_DEPTH = 100  # of the brackets in the name of a field
-
-
 def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
     """Build a dict from form fields.
 
@@ -2871,7 +2868,7 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
     body: _JSON = {}
     for name, value in pairs:
         key, *nested_keys = re.findall(r"[^\[\]]+", name) or [name]
-        if len(nested_keys) > _MAX_FORM_DEPTH:
+        if len(nested_keys) > _MAX_DEPTH:
             _reject("Invalid form: a field is nested too deeply.")
         node = body
         for nested_key in nested_keys:
@@ -21430,7 +21427,7 @@ def _tool_call_from_json(name: str, arguments: Any = None, id: str | None = None
     return tool_call(name, arguments, id)
 
 
-def _join_parts(parts: Any) -> Any:
+def _join_from_json(parts: Any) -> Any:
     if not isinstance(parts, list) or not parts:
         raise TypeError(f"expected a list of parts, got {_short_repr(parts)}")
     try:
@@ -21517,7 +21514,7 @@ def _parts_of_operation(argument: Any) -> Iterator[Any]:
 # arguments by name; anything else is the only argument.
 _VALUE_BUILDERS: Mapping[str, Callable[..., Any]] = _RESPONSE_BUILDERS | {
     "tool_call": _tool_call_from_json,
-    "join": _join_parts,
+    "join": _join_from_json,
     "reply": _reply_from_json,
     "bytes": _decode_base64,
     "pattern": _compile_pattern,

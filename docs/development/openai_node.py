@@ -2,9 +2,9 @@
 
     python docs/development/openai_node.py folder [arguments of jest]
 
-The folder is a checkout of `openai/openai-node` after `yarn install`. Its tests call every method with the parameters of
-the API's description, and names that stand for no object; so each endpoint gets an empty response, which it answers with
-whatever the state holds. Exits with jest's status.
+The folder is a checkout of `openai/openai-node` after `yarn install`. Its tests call every method with IDs of objects
+that don't exist. So each endpoint gets an empty response, which it answers with whatever the state holds. Exits with
+jest's status.
 """
 
 import json
@@ -38,7 +38,7 @@ def main():
     folder, *jest_arguments = sys.argv[1:]
     with tempfile.TemporaryDirectory() as place:
         script = pathlib.Path(place, "responses.json")
-        script.write_text(json.dumps({"responses": dict.fromkeys(settable_endpoints(), {})}))
+        script.write_text(json.dumps({"responses": {name: {} for name in settable_endpoints()}}))
         command = [sys.executable, "-m", "openai_responses", "--script", str(script)]
         environment = {**os.environ, "PYTHONPATH": str(MODULE)}
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
