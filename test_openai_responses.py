@@ -27864,7 +27864,9 @@ async def test_script_imports_a_module_next_to_it(tmp_path, monkeypatch):
 def json_script(folder, content):
     """Write a script in JSON, and return its path."""
     path = folder / "fake.json"
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    new = folder / "new.json"
+    new.write_text(content if isinstance(content, str) else json.dumps(content))
+    os.replace(new, path)  # a server that watches the file never sees a part of it
     return str(path)
 
 
@@ -28302,6 +28304,39 @@ def test_sigterm_ends_the_server_process_with_an_open_stream(server_process):
         with pytest.raises(BROKEN_CONNECTION_ERROR) as raised:
             list(stream)
         assert "incomplete chunked read" in str(network_error(raised))
+
+
+@requires_uvicorn
+def test_server_process_answers_over_tls_and_at_its_own_address_only(tmp_path):
+    certificate = tmp_path / "server.pem"
+    certificate.write_text(UNTRUSTED_KEY)
+    argv = [sys.executable, "-m", "openai_responses", "--certfile", str(certificate), "--first-delay", "0.01"]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        url = process.stdout.readline().strip()
+        context = ssl.create_default_context(cafile=str(certificate))
+        with httpx.Client(base_url=url.removesuffix("/v1"), verify=context) as http_client:
+            assert url.startswith("https://127.0.0.1:")
+            assert http_client.get("/v1/models").status_code == 200
+            assert http_client.get("/_mock/health").status_code == 200
+            assert http_client.get("/_mock/health", headers={"host": "evil.example"}).status_code == 403
+            assert http_client.post("/_mock/reset", headers={"origin": "https://evil.example"}).status_code == 403
+            assert http_client.get("/health", headers={"host": "evil.example"}).status_code == 200
+        process.kill()
+
+
+@requires_uvicorn
+def test_server_process_reloads_a_watched_script(tmp_path):
+    path = json_script(tmp_path, {"responses": {CHAT_CREATE: "one"}})
+    argv = [sys.executable, "-m", "openai_responses", "--script", path, "--watch"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, cwd=ROOT, **pipes) as process:
+        client = sdk().with_options(base_url=process.stdout.readline().strip())
+        first = client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content
+        json_script(tmp_path, {"responses": {CHAT_CREATE: "two"}})
+        assert process.stderr.readline() == f"reloaded {path}\n"
+        second = client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content
+        process.kill()
+    assert [first, second] == ["one", "two"]
 
 
 @requires("responses.connect")
