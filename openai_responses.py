@@ -2630,16 +2630,21 @@ def _delete_object(store: StateStore, resource: _Resource, path: tuple[str, ...]
         store._ensure_metadata(resource.name, parents).tombstones[key] = _preceding_key(siblings, key)
         if len(siblings) == 1 and not resource.initial_objects:  # a list that has been seeded stays so
             store._store_metadata.by_key.pop((resource.name, parents))
-    _remove_with_descendants(store, resource, path)
+    _remove_with_descendants(store, resource, {path})
 
 
-def _remove_with_descendants(store: StateStore, resource: _Resource, path: tuple[str, ...]) -> None:
-    """Remove an object and the objects below it, as if there had never been one."""
+def _remove_with_descendants(store: StateStore, resource: _Resource, paths: Collection[tuple[str, ...]]) -> None:
+    """Remove objects of a resource and the objects below them, as if there had never been any.
+
+    paths: the IDs that lead to each object.
+    """
+    depth = len(next(iter(paths)))
     for descendant in resource.descendants:
-        children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[: len(path)] == path]
+        children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[:depth] in paths]
         for child in children:
             _remove_object(store, descendant, child)
-    _remove_object(store, resource, _to_key(path))
+    for path in paths:
+        _remove_object(store, resource, _to_key(path))
 
 
 def _preceding_key(keys: Mapping[Any, Any], key: Any) -> Any:
@@ -20041,7 +20046,7 @@ _DEFAULT_LIMITS = {
     # as large, and Python's garbage collector takes the longer the more there are
     "stored_size": 16 * 2**20,
 }
-_SIZE_AFTER_DROP = 0.75  # of a limit; the oldest entries are dropped until so much is left, so that it happens rarely
+_SIZE_AFTER_DROP = 0.95  # of a limit; the oldest entries are dropped until so much is left, so that it happens rarely
 
 
 class _ForgottenKeyError(LookupError):
@@ -20195,12 +20200,18 @@ def _drop_stored_objects(server: OpenAIMock) -> None:
     if usage.stored_size <= limit:
         return
     count = 0
+    paths_by_owner: dict[tuple[int, str], set[tuple[str, ...]]] = {}
+    stores = {}
     while len(usage.stored) > 1 and usage.stored_size > limit * _SIZE_AFTER_DROP:
         kept = usage.stored.popleft()
-        with StateStore.lock:
-            _remove_with_descendants(kept.store(), _get_resource(kept.resource), _to_id_path(kept.key))
+        store = kept.store()
+        stores[id(store)] = store
+        paths_by_owner.setdefault((id(store), kept.resource), set()).add(_to_id_path(kept.key))
         usage.stored_size -= kept.size
         count += 1
+    with StateStore.lock:
+        for (store_id, resource), paths in paths_by_owner.items():
+            _remove_with_descendants(stores[store_id], _get_resource(resource), paths)
     if not count:  # a single object beyond the limit, which is kept
         return
     reason = (

@@ -26785,6 +26785,23 @@ async def test_size_of_stored_responses_and_chat_completions_of_all_keys_is_limi
     assert health["dropped"] == {"keys": 0, "records": 0, "stored": 31 - len(kept)}
 
 
+async def test_many_stored_responses_are_dropped_with_one_look_at_the_objects_below_them(monkeypatch):
+    app = OpenAIMock(limits={"stored_size": 2_000_000})
+    client = server_client(app)
+    for _ in range(50):
+        await client.responses.create(**INPUT_REQUEST)
+    app._limits["stored_size"] = 20_000
+    looked_at = []
+    to_id_path = openai_responses._to_id_path
+    monkeypatch.setattr(openai_responses, "_to_id_path", lambda key: looked_at.append(key) or to_id_path(key))
+    last = await client.responses.create(**INPUT_REQUEST)
+    state = app.for_key(API_KEY).state
+    assert last.id in state["responses"]
+    assert 1 < len(state["responses"]) < 25
+    assert len(state["responses.input_items"]) == len(state["responses"])
+    assert len(looked_at) < 500
+
+
 async def test_deleted_responses_do_not_count_for_the_limit_of_stored_responses():
     app = OpenAIMock(limits={"stored_size": 50_000})
     client = server_client(app, "a")

@@ -106,8 +106,9 @@ def mock(*options):
 
 def message(body, method="POST", path="/v1/chat/completions"):
     content = json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-a\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
+    headers = f"host: localhost\r\nauthorization: Bearer sk-a\r\ncontent-length: {len(content)}\r\n"
+    head = f"{method} {path} HTTP/1.1\r\n{headers}content-type: application/json\r\n\r\n"
+    return head.encode() + content
 
 
 async def read_answer(reader):
