@@ -20408,7 +20408,7 @@ def _set_rule(endpoint: Endpoint, form: Any) -> Any:
     rule = endpoint.when(what, tool_result=tool_result, **subset)
     try:
         result = _set_response(rule, form["response"])
-        rule.optional = form.get("optional", rule.optional)
+        rule.optional = form.get("optional", False)
         return result
     except Exception:
         if is_new:

@@ -27288,7 +27288,7 @@ async def test_control_plane_lists_the_rules_that_a_key_inherits():
 async def test_control_plane_returns_the_rules_of_all_endpoints():
     app = OpenAIMock()
     await control_request(app, "PUT", CHAT_RULES_PATH, {"when": {"what": "weather"}, "response": "sunny"})
-    rule = {"when": {"what": "weather"}, "response": "sunny", "call_count": 0}
+    rule = {"when": {"what": "weather"}, "response": "sunny", "optional": False, "call_count": 0}
     assert await control_request(app, "GET", "rules") == (200, {CHAT_CREATE: [rule]})
 
 
