@@ -20719,6 +20719,20 @@ _LIMIT_HELP = {
 
 def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     """Parse the command line. Raises `SystemExit` for invalid arguments."""
+    parser = _argument_parser()
+    options = parser.parse_args(arguments)
+    if options.watch and not options.script:
+        parser.error("--watch needs --script FILE, the file to watch")
+    if options.keyfile and not options.certfile:
+        parser.error("--keyfile needs --certfile FILE, the certificate of the key")
+    for path in filter(None, (options.certfile, options.keyfile)):
+        if not os.path.isfile(path):
+            parser.error(f"no such file: {path}")
+    return options
+
+
+def _argument_parser() -> Any:
+    """Return the parser of the command line."""
     import argparse
 
     description = "Serve a mock of the OpenAI API, and print its URL."
@@ -20790,15 +20804,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
             type=_non_negative_int,
             help=f"{limit_help} (default: {_DEFAULT_LIMITS[name]})",
         )
-    options = parser.parse_args(arguments)
-    if options.watch and not options.script:
-        parser.error("--watch needs --script FILE, the file to watch")
-    if options.keyfile and not options.certfile:
-        parser.error("--keyfile needs --certfile FILE, the certificate of the key")
-    for path in filter(None, (options.certfile, options.keyfile)):
-        if not os.path.isfile(path):
-            parser.error(f"no such file: {path}")
-    return options
+    return parser
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,6 @@ A docstring begins with a paragraph. Lines that are indented are an example, and
 describes a parameter or a field. The same docstrings always give the same page, whatever versions are installed.
 """
 
-import argparse
 import dataclasses
 import functools
 import inspect
@@ -310,10 +309,8 @@ def pytest_section() -> str:
 
 def command_line() -> list[tuple[str, str]]:
     """Return the options of `python -m openai_responses` and their descriptions."""
-    with unittest.mock.patch.object(argparse.ArgumentParser, "parse_args", lambda parser, arguments: parser):
-        parser = module._parse_arguments(())
     rows = []
-    for action in parser._actions:
+    for action in module._argument_parser()._actions:
         if action.dest == "help":
             continue
         names = ", ".join(action.option_strings)
