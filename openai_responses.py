@@ -20451,9 +20451,11 @@ def _decode_value(value: Any) -> Any:
         return arguments
     if key[1:] in _VALUE_BUILDERS:
         return _build_value(key[1:], arguments)
-    hint = _did_you_mean(key[1:], _VALUE_BUILDERS)
-    available = ", ".join(f"${name}" for name in (*_VALUE_BUILDERS, "literal"))
-    raise ValueError(f'unknown form {key!r}.{hint} Available: {available}. As plain JSON: {{"$literal": ...}}')
+    forms = [f"${name}" for name in (*_VALUE_BUILDERS, "literal")]
+    raise ValueError(
+        f"unknown form {key!r}.{_did_you_mean(key, forms)} Available: {', '.join(forms)}. As plain JSON: "
+        '{"$literal": ...}'
+    )
 
 
 def _build_value(name: str, arguments: Any) -> Any:
