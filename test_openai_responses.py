@@ -786,7 +786,10 @@ def test_id_prefixes_of_models():
         "cp_": {"PermissionCreateResponse"},
         "ctc_": {"ResponseCustomToolCall", "ResponseCustomToolCallItem"},
         "cthr_": {"ChatKitThread"},
-        "cu_": {"ResponseComputerToolCall"},
+        "cmd_": {"AgentCommandExecutionItem"},
+        "cu_": {"ComputerUseCallItemResource", "ResponseComputerToolCall"},
+        "cuar_": {"BrowserAuthenticationRequestItemResource"},
+        "cuarr_": {"ComputerUseApprovalRequestResultItemResource"},
         "eval_": {"EvalCreateResponse"},
         "evalrun_": {"RunCreateResponse"},
         "env_": {"EnvironmentInfo", "EnvironmentResourceOpenAIHosted", "EnvironmentResourceSelfHosted"},
@@ -806,7 +809,7 @@ def test_id_prefixes_of_models():
         },
         "key_": {"AdminAPIKey", "AdminAPIKeyCreateResponse", "APIKeyCreateResponse", "ProjectAPIKey", "APIKey"},
         "lsh_": {"LocalShellCall", "LocalShellCallAction"},
-        "mcp_": {"McpCall"},
+        "mcp_": {"AgentMcpCallItem", "McpCall"},
         "mcpl_": {"McpListTools", "McpListToolsTool"},
         "mcpr_": {"McpApprovalRequest"},
         "modr-": {"ModerationCreateResponse"},
@@ -843,7 +846,7 @@ def test_id_prefixes_of_models():
         "vs_": {"VectorStore"},
         "vsfb_": {"VectorStoreFileBatch"},
         "we_": {"WebhookEndpointWithSecret"},
-        "ws_": {"ResponseFunctionWebSearch", "ActionSearch"},
+        "ws_": {"ActionSearch", "AgentWebSearchCallItem", "ResponseFunctionWebSearch"},
     }
 
 
