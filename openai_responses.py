@@ -39,6 +39,7 @@ method and path. The sections of this module, low to high; search for their name
     WEBSOCKET CONNECTIONS   the client of `websockets`, without a socket
     SERVER                  the mock as an ASGI application, its control plane, `python -m openai_responses`
     PUBLIC API              builders, state store, endpoints, rules, records, transports, the mock, webhooks
+    RECORDINGS              the request log as a file, the rules that answer from one, recording the real service
     IMPORT PATHS            submodules such as `openai_responses.ext.httpx`
     PYTEST PLUGIN           the fixtures `openai_mock` and `openai_server`
 
@@ -2710,6 +2711,11 @@ class _Call:
     def all_params(self) -> _JSON:
         """The query, the path parameters and the body as one dict, for rules."""
         return _all_params(self)
+
+    @functools.cached_property
+    def recorded_request(self) -> _JSON:
+        """The request as a recording has it."""
+        return _recorded_request(self.row, self.params, self.request, self.deployment)
 
     def get_int(self, name: str, default: int) -> int:
         """Return an integer of the body, or the default if it is missing, null or 0. Raise the 400 of another value."""
@@ -6801,6 +6807,7 @@ class _SocketSession:
         self.call = dataclasses.replace(call, session=self)
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
         self.received_types: list[str] = []
+        self.transcript: list[tuple[str, Any]] = []  # all messages, each with "sent" or "received", for recordings
 
     async def open(self, wait: _Wait, record: Record) -> None:
         """Queue the events that are sent before the client's first message."""
@@ -6811,6 +6818,7 @@ class _SocketSession:
 
         After an error of the service, which is sent as an event, the session continues.
         """
+        self.transcript.append(("sent", content))
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
@@ -6854,7 +6862,14 @@ class _SocketSession:
                 if event:
                     message.record.events.append(event)
             if event or event is None:
+                self._add_to_transcript(event)
                 yield delay, event
+
+    def _add_to_transcript(self, event: Any) -> None:
+        if isinstance(event, int):
+            event = _Close(event)
+        if event is not None:
+            self.transcript.append(("received", event))
 
     def next_event(self) -> tuple[float, Any] | None:
         """Remove and return the next event with the seconds to wait before it, or None if nothing is queued.
@@ -16779,7 +16794,44 @@ def _bug_of_content(error: Exception) -> Exception | None:
     return error if isinstance(error, _BUG_TYPES) else None
 
 
-class _WatchedStream(_SyncAsyncStream):
+class _TappedStream(_SyncAsyncStream):
+    """A stream that keeps what was read from it, for recordings.
+
+    pieces: the pieces that the client has read.
+    is_complete: the client has read all of them.
+    fault: the name of the exception that ended the stream, or "".
+    """
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        self.pieces: list[bytes] = []
+        self.is_complete = False
+        self.fault = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        with self._watch():
+            for piece in super().__iter__():
+                self.pieces.append(piece)
+                yield piece
+        self.is_complete = True
+
+    async def __aiter__(self) -> Any:
+        with self._watch():
+            async for piece in super().__aiter__():
+                self.pieces.append(piece)
+                yield piece
+        self.is_complete = True
+
+    @contextlib.contextmanager
+    def _watch(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.fault = type(error).__name__
+            raise
+
+
+class _WatchedStream(_TappedStream):
     """A stream that remembers the mistakes in its content, because the application may catch them.
 
     source: the stream to read.
@@ -16790,19 +16842,11 @@ class _WatchedStream(_SyncAsyncStream):
         super().__init__(source)
         self.add_mistake = add_mistake
 
-    def __iter__(self) -> Iterator[bytes]:
-        with self._watch():
-            yield from super().__iter__()
-
-    async def __aiter__(self) -> Any:
-        with self._watch():
-            async for piece in super().__aiter__():
-                yield piece
-
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
         try:
-            yield
+            with super()._watch():
+                yield
         except Exception as error:
             mistake = _bug_of_content(error)
             is_set = error is getattr(self.source, "raised_fault", None)
@@ -17689,6 +17733,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (lambda value: isinstance(value, Turn), _prepare_turn),
     (lambda value: isinstance(value, Reply), _prepare_reply),
     (lambda value: isinstance(value, Streamed), _prepare_streamed),
+    (lambda value: isinstance(value, _Replay), lambda row, value: _prepare_replay(row, value)),
     (_is_stream, _prepare_events),
     (_is_exception, _prepare_exception),
     (lambda value: _is_pydantic_model(type(value)), _prepare_model),
@@ -17850,6 +17895,7 @@ class Router(respx.MockRouter):
             with _Interceptor.lock:
                 self._entry_count = 0
                 super().stop(clear=clear, reset=reset, quiet=quiet)
+                self._mock._finish_recording()
         if quiet:
             if not _pytest_session_count:  # else pytest's hook decides, because the test may expect the exception
                 _take_unreported_mistakes([self._mock])
@@ -17930,6 +17976,8 @@ class Router(respx.MockRouter):
         started = time.perf_counter()
         try:
             response = await _answer_from_route(call, wait)
+            if response is None and _is_left_to_service(call):
+                raise _start_recording(record)
             if response is None:
                 response = await _answer(call, wait, record)
                 await _wait_for_first_byte(call, response, wait)
@@ -18736,8 +18784,8 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
                 return await _pass_through(request, network)
             response = await _await_if_needed(getattr(router, handler)(converted))
             return _native_response(response, request)
-        except PassThrough:
-            return await _pass_through(request, network)
+        except PassThrough as passed:
+            return await _pass_through(request, network, passed.origin)
         except AllMockedAssertionError:
             continue
         except MockError as error:
@@ -18750,12 +18798,22 @@ async def _dispatch(request: Any, handler: str, network: Callable[[Any], Any], l
     raise _unmatched_error(converted)
 
 
-async def _pass_through(request: Any, network: Callable[[Any], Any]) -> Any:
-    """Return the response of the network. The lower level lets the host of the request through meanwhile."""
+async def _pass_through(request: Any, network: Callable[[Any], Any], origin: Any = None) -> Any:
+    """Return the response of the network. The lower level lets the host of the request through meanwhile.
+
+    origin: the entry in the request log of a request that is recorded, which gets the response. Anything else counts as
+        None.
+    """
     hosts = [request.url.raw_host.decode()]
     token = _passed_hosts.set(hosts)
     try:
-        return await _await_if_needed(network(request))
+        if not isinstance(origin, Record):
+            return await _await_if_needed(network(request))
+        with _recorded_exchange(origin):
+            response = await _await_if_needed(network(request))
+            if response is not None:  # aiohttp uses the connection itself
+                _record_network_response(origin, response)
+            return response
     finally:
         hosts.clear()
         _passed_hosts.reset(token)
@@ -19112,8 +19170,10 @@ def _aiohttp_error(error: BaseException, req: Any) -> BaseException:
 # ---- the server's end: frames, without I/O ---------------------------------------------------------------------------
 
 
-def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
+def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | Record | None:
     """Return the server's end of a connection that a mock answers, or `None` for one that goes to the network.
+
+    For one that goes to the network and is recorded, return its entry in the request log.
 
     A connection goes to the network if no mock is active, if a route passes it through, or if another program opens it
     to a host that no mock answers.
@@ -19129,7 +19189,11 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | None:
     routers = _active_routers(url)
     for router in routers:
         with contextlib.suppress(RequestNotMocked):
-            router._mock._to_call(httpx.Request("WS", url))
+            call = router._mock._to_call(httpx.Request("WS", url, headers=_header_items(headers)))
+            if call and _is_left_to_service(call):
+                record = router._record(httpx.Request("GET", url, headers=_header_items(headers)), call)
+                _start_recording(record)
+                return record
             return _WebSocketServer(router, url)
     if routers:
         message = (
@@ -19281,8 +19345,12 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
     if rejection:
         record.response = rejection
         return rejection
+    session = _replay_connection(call) or _SOCKET_SESSIONS[call.row.name](call, router)
+    if isinstance(session, httpx.Response):
+        record.response = session
+        return session
     record.response = httpx.Response(101)
-    session = _SOCKET_SESSIONS[call.row.name](call, router)
+    record._messages = session.transcript
     await session.open(wait, record)
     return session
 
@@ -19345,6 +19413,11 @@ def _patch_create_connection(create_connection: Any) -> Any:
         server = _websocket_server_for(client.uri, client.additional_headers)
         if server is None:
             return await create_connection(client)
+        if isinstance(server, Record):
+            with _recorded_exchange(server):
+                connection = await create_connection(client)
+            _record_messages(connection.protocol, server)
+            return connection
         from websockets.uri import parse_uri
 
         # up to release 16 of `websockets` it is `protocol_factory`
@@ -19430,6 +19503,9 @@ def _patch_connect(connect: Any) -> Any:
         server = _websocket_server_for(uri, settings.get("additional_headers"))
         if server is None:
             return connect(uri, *args, **settings)
+        if isinstance(server, Record):
+            with _recorded_exchange(server):
+                return connect(uri, *args, create_connection=_recording_factory(server, settings), **settings)
         return _SyncConnection(server, uri, settings)
 
     return connect_to_mock
@@ -22126,6 +22202,9 @@ class Endpoint(Scripted):
                 return rule
         if self._script:
             return self
+        recorded_rules = _recorded_rules(self)
+        if recorded_rules and call.row is self._row:
+            raise AssertionError(_closest_recording(call, recorded_rules))
         if self._rules and self._mock._strict:
             raise AssertionError(self._closest_rule(call))
         return None
@@ -22355,6 +22434,8 @@ class Record:
         default_factory=lambda: time.time()
     )  # looked up late, for tests that set the clock
     _raised: str = ""  # the name of the exception that was raised instead of a response
+    # the messages of a WebSocket, each with "sent" or "received"; None for other requests
+    _messages: list[tuple[str, Any]] | None = None
 
     @property
     def body(self) -> dict[str, Any]:
@@ -22564,8 +22645,8 @@ class MockTransport(httpx.MockTransport):
         request.read()
         try:
             return _native_response(self.handler(_for_any_host(request)), request)
-        except PassThrough:
-            return self._next().handle_request(request)
+        except PassThrough as passed:
+            return _run_without_waiting(_pass_through(request, self._next().handle_request, passed.origin))
 
     async def handle_async_request(self, request: Any) -> Any:
         """Return the mock's response to a request of an asynchronous client."""
@@ -22573,8 +22654,8 @@ class MockTransport(httpx.MockTransport):
         try:
             response = await _await_if_needed(self.async_handler(_for_any_host(request)))
             return _native_response(response, request)
-        except PassThrough:
-            return await self._next().handle_async_request(request)
+        except PassThrough as passed:
+            return await _pass_through(request, self._next().handle_async_request, passed.origin)
 
     def _next(self) -> Any:
         if self.otherwise is None:
@@ -22600,6 +22681,7 @@ def mock(
     strict: bool | None = None,
     only_scripted: bool | None = None,
     assert_all_used: bool | None = None,
+    recording: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Return a decorator for tests, which is also a context manager, that activates an `OpenAIMock`.
 
@@ -22615,8 +22697,9 @@ def mock(
     method. A test that has a parameter `openai_mock` gets the mock. `async with` works too.
 
     func: the function or class, if it is used without parentheses.
-    base_url, state, strict, only_scripted, assert_all_used: settings of the `OpenAIMock`. They override those of the mark
-        `openai_mock`; None leaves a setting to the mark. A `state` that is a dict is copied for each decorated test.
+    base_url, state, strict, only_scripted, assert_all_used, recording: settings of the `OpenAIMock`. They override those
+        of the mark `openai_mock`; None leaves a setting to the mark. A `state` that is a dict is copied for each
+        decorated test. The path of a `recording` is relative to the file of the test.
     """
     settings = {
         "base_url": base_url,
@@ -22624,6 +22707,7 @@ def mock(
         "strict": strict,
         "only_scripted": only_scripted,
         "assert_all_used": assert_all_used,
+        "recording": recording,
     }
     decorator = _MockDecorator({name: value for name, value in settings.items() if value is not None})
     return decorator if func is None else decorator(func)
@@ -22679,7 +22763,7 @@ class _MockDecorator:
     @contextlib.contextmanager
     def _active_for(self, func: Callable[..., Any], kwargs: dict[str, Any]) -> Iterator[None]:
         """Keep a mock active while a test runs, and add it to the test's keyword arguments if it takes one."""
-        with self._mock_of_test(kwargs.get("openai_mock")) as openai_mock:
+        with self._mock_of_test(func, kwargs.get("openai_mock")) as openai_mock:
             if "openai_mock" in inspect.signature(func).parameters:
                 kwargs["openai_mock"] = openai_mock
             # the check runs here, and not when the mock stops, so that the test itself fails
@@ -22689,11 +22773,13 @@ class _MockDecorator:
             if asserts_all_used:
                 openai_mock.assert_all_used()
 
-    def _mock_of_test(self, passed: OpenAIMock | None) -> Any:
+    def _mock_of_test(self, func: Callable[..., Any], passed: OpenAIMock | None) -> Any:
         """Return a context manager of the mock for a test: the fixture's, the one that was passed to it, or a new one."""
         if self.fixture_mock:
             return self.fixture_mock  # the mock is entered again, because `setUp` may have started another mock since
-        return contextlib.nullcontext(passed) if passed else _mock_for_test(self.settings)
+        if passed:
+            return contextlib.nullcontext(passed)
+        return _mock_for_test(self.settings, func.__code__.co_filename)
 
     def __enter__(self) -> OpenAIMock:
         self.entered.append(OpenAIMock(**self.settings))
@@ -22718,11 +22804,16 @@ def _reject_generator_function(func: Any) -> None:
         )
 
 
-def _mock_for_test(settings: dict[str, Any]) -> OpenAIMock:
-    """Return a mock with the settings of a decorator or a mark. A `state` that is a plain dict is copied for each test."""
-    state = settings.get("state")
-    if type(state) is dict:
-        settings = {**settings, "state": _copy_json(state)}
+def _mock_for_test(settings: dict[str, Any], test_file: str) -> OpenAIMock:
+    """Return a mock with the settings of a decorator or a mark. A `state` that is a plain dict is copied for each test.
+
+    test_file: the file of the test. The path of a recording is relative to its folder.
+    """
+    settings = dict(settings)
+    if type(settings.get("state")) is dict:
+        settings["state"] = _copy_json(settings["state"])
+    if settings.get("recording") is not None:
+        settings["recording"] = os.path.join(os.path.dirname(test_file), settings["recording"])
     return OpenAIMock(**settings)
 
 
@@ -22842,14 +22933,16 @@ class OpenAIMock(_NoNewAttributes):
     only_scripted: raise if no response is set where the default would be generated, such as text, embeddings, images and
         speech.
     assert_all_used: call `assert_all_used()` when the context ends.
+    recording: the path of a recording that answers the calls in it, as `load()` does. With `pytest --openai-record`, calls
+        for which nothing is set go to the real service, and the file is written once the test has passed.
     limits: limits of the mock when it is served: `keys` (API keys with a mock of their own; 1000 by default; with 0 all
         share this mock), `records` (the requests in each request log; 1000 by default), and sizes in bytes: `body` (of a
         request; 100 MiB by default), `log_size` (of all request logs; 64 MiB by default) and `stored_size` (of all stored
         responses and chat completions; 16 MiB by default). The oldest are dropped, and never files or vector stores.
     allow_origins: origins of web pages that may use the control plane of the mock when it is served, such as
         `http://localhost:3000`, or `*` for all. By default, no page may.
-    Raises `ValueError` for a `base_url` that is not a URL and for invalid `limits`, and `TypeError` or `KeyError` for an
-        invalid `state`.
+    Raises `ValueError` for a `base_url` that is not a URL and for invalid `limits`, `TypeError` or `KeyError` for an
+        invalid `state`, and `FileNotFoundError` or `ValueError` for a missing or an invalid `recording`.
     """
 
     def __init__(
@@ -22859,6 +22952,7 @@ class OpenAIMock(_NoNewAttributes):
         strict: bool = False,
         only_scripted: bool = False,
         assert_all_used: bool = False,
+        recording: str | os.PathLike[str] | None = None,
         limits: Mapping[str, int] | None = None,
         allow_origins: Sequence[str] = (),
     ) -> None:
@@ -22886,6 +22980,9 @@ class OpenAIMock(_NoNewAttributes):
         self._forgotten_keys: dict[int, None] = {}  # the hashes of keys whose mocks were dropped
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
+        self._is_recording = False
+        if recording is not None:
+            self._open_recording(os.path.abspath(recording))
 
     @property
     def _bases(self) -> tuple[str, ...]:
@@ -23083,6 +23180,56 @@ class OpenAIMock(_NoNewAttributes):
         Each HTTP attempt is a `Record`, so retries are included.
         """
         return list(self._request_log)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the request log to a file, as a recording that `load()` reads.
+
+            client.responses.create(model="gpt-5.5", input="Hello")
+            openai_mock.save("hello.json")
+
+        It has the path, the query and the body of each request, and the status, the headers that matter and the content
+        of each response. It has no API keys, cookies, organizations and other secrets: `***` replaces them. Bytes of more
+        than 4 KiB are in files beside it.
+
+        path: the path of the file. An existing file is replaced.
+        """
+        _write_recording(os.fspath(path), _exchanges_of(self._request_log))
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Have each exchange of a recording answer the request that it was recorded for.
+
+            client.responses.create(model="gpt-5.5", input="Hello")
+            openai_mock.save("hello.json")
+            openai_mock.reset()
+            openai_mock.load("hello.json")
+            assert client.responses.create(model="gpt-5.5", input="Hello").id == "resp_1"
+
+        A request matches if its path, query and body are equal; in the file, `***` stands for any text. Equal requests get
+        their responses in order. A call of an endpoint that the recording has raises `AssertionError` if no request
+        matches. Other endpoints answer from the state, which has what the recorded calls created. Rules of the test come
+        before those of the recording.
+
+        path: the path of a file of `save()`, or of a cassette of vcrpy (`.yaml`, `.yml` or `.json`).
+        Raises `FileNotFoundError` for a missing file, `ValueError` with the position of a mistake in it, and `ImportError` if
+        a cassette needs PyYAML and it isn't installed.
+        """
+        _load_recording(self, os.fspath(path))
+
+    def _open_recording(self, path: str) -> None:
+        """Load a recording, or record it in a run of pytest with `--openai-record`."""
+        self._recording = path
+        self._test = _current_test()
+        self._is_recording = _recording_run() is not None
+        if not self._is_recording:
+            _load_recording(self, path, self._test)
+        elif os.path.exists(path):
+            _read_recording(path)  # a mistake in it raises now, and not after the calls to the service
+
+    def _finish_recording(self) -> None:
+        """Hand the recording over to the run of pytest, which writes it if the test passes."""
+        run = _recording_run()
+        if self._is_recording and run:
+            run.finished_mocks.append(self)
 
     def assert_all_used(self) -> None:
         """Assert that each response of every list was used, and that every rule answered a request.
@@ -23293,6 +23440,1261 @@ class Webhook:
 
 
 # ======================================================================================================================
+# RECORDINGS: the request log as a file, and the rules that answer from one
+# ======================================================================================================================
+
+
+# A recording is JSON: `{"version": 1, "exchanges": [...]}`. Each exchange has the fields of `_EXCHANGE_FIELDS`, and its
+# request and its response those of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`. Requests are saved without headers, because
+# nothing in them matters for the answer.
+_RECORDING_VERSION = 1
+
+
+_HIDDEN = "***"  # replaces secrets when a recording is written, and matches any text when a request is compared
+
+
+_REAL_SERVICE = "the real service"  # the `answered_by` of a request that was recorded
+
+
+# ---- from the request log to exchanges -------------------------------------------------------------------------------
+
+
+def _exchanges_of(records: Iterable[Record]) -> list[_JSON]:
+    """Return the exchanges of a request log, oldest first, without secrets.
+
+    Left out are requests that aren't calls of the API, requests without an answer because of a mistake in the test, and
+    the messages of a WebSocket, which belong to the exchange of their connection.
+    """
+    exchanges = []
+    for record in records:
+        row = _rows().get(record.endpoint)
+        if row is None or record.method == "WS":
+            continue
+        response = _recorded_response(row, record)
+        if response:
+            request = _recorded_request(row, record.params, record.request, record.deployment)
+            exchange = {"endpoint": row.name, "request": request, "response": response}
+            exchanges.append(_hide_secrets(exchange, row.name, _secrets_of(record)))
+    return exchanges
+
+
+def _recorded_request(
+    row: _Row, params: Mapping[str, str], request: httpx.Request, deployment: str | None = None
+) -> _JSON:
+    """Return a request as an exchange has it: the path below the base URL, the query and the decoded body.
+
+    The name of an Azure deployment is the model in the body. A file has its name, type, size and hash.
+    """
+    path = row.path.partition("?")[0]
+    for name, value in params.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    recorded = {"path": path, "query": _query_params(request), "body": {}}
+    with contextlib.suppress(_ServiceError):  # the body can't be decoded, or belongs to another content type
+        recorded["body"] = _describe_files(_read_body(request, deployment))
+    return {name: value for name, value in recorded.items() if value != {}}
+
+
+def _describe_files(value: Any) -> Any:
+    """Return a body with a description instead of each file, which is a tuple of its name, bytes and type."""
+    if isinstance(value, dict):
+        return {name: _describe_files(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_describe_files(item) for item in value]
+    if not isinstance(value, tuple):
+        return value
+    filename, content, content_type = value
+    return {
+        "filename": filename,
+        "content_type": content_type,
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _recorded_response(row: _Row, record: Record) -> _JSON:
+    """Return a response as an exchange has it, or {} if a mistake in the test was raised instead of a response."""
+    if record._messages is not None:
+        return {"status": 101, "messages": [_recorded_message(*message) for message in record._messages]}
+    response = record.response
+    if response is None:
+        is_fault = record._raised in _network_errors()
+        return {"fault": record._raised} if is_fault else {}
+    content_type = response.headers.get("content-type", "")
+    body = _recorded_body(row, content_type, _content_of(response))
+    headers = {}
+    for name, value in sorted(response.headers.items()):
+        is_implied = name == "content-type" and _main_type(value) == _main_type(_implied_content_type(body))
+        if re.fullmatch(_RECORDED_HEADERS, name) and not is_implied:
+            headers[name] = value
+    recorded: _JSON = {"status": response.status_code}
+    if headers:
+        recorded["headers"] = headers
+    return {**recorded, **body, **_recorded_end(response.stream, body)}
+
+
+# The headers of a response that matter to an application. The others are those of every response of the mock.
+_RECORDED_HEADERS = "content-type|location|retry-after|retry-after-ms|x-ratelimit-.+|x-request-id|x-should-retry"
+
+
+@functools.cache
+def _network_errors() -> Mapping[str, type[Exception]]:
+    """Return the network errors of httpx by name, which httpx2 has, too."""
+    errors = {}
+    for name, value in vars(httpx).items():
+        if inspect.isclass(value) and issubclass(value, httpx.RequestError):
+            errors[name] = value
+    return errors
+
+
+def _content_of(response: httpx.Response) -> bytes:
+    """Return the body of a response as far as the client has read it, decompressed."""
+    stream = response.stream
+    pieces = stream.pieces if isinstance(stream, _TappedStream) else stream
+    content = b"".join(typing.cast(Iterable[bytes], pieces))
+    encoding = response.headers.get("content-encoding")
+    if not encoding:
+        return content
+    with contextlib.suppress(httpx.DecodingError):  # the client stopped reading in the middle of a block
+        return httpx.Response(200, headers={"content-encoding": encoding}, content=content).content
+    return b""
+
+
+def _recorded_body(row: _Row, content_type: str, content: bytes) -> _JSON:
+    """Return a body under the key of its form: `json`, `events`, `text` or `base64`. An empty body has none."""
+    if not content:
+        return {}
+    main_type = _main_type(content_type)
+    if main_type == "text/event-stream":
+        return {"events": _parse_events(content.decode("utf-8", "replace"))}
+    if main_type == "application/json" and row.model != "bytes":  # a file keeps its spaces
+        with contextlib.suppress(ValueError):
+            return {"json": _json_decode(content.decode())}
+    if main_type.partition("/")[0] not in ("audio", "image", "video") and b"\0" not in content:
+        with contextlib.suppress(UnicodeDecodeError):
+            return {"text": content.decode()}
+    return {"base64": base64.b64encode(content).decode()}
+
+
+def _main_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "events": "text/event-stream; charset=utf-8",
+    "text": "text/plain; charset=utf-8",
+    "base64": "application/octet-stream",
+    "file": "application/octet-stream",
+}
+
+
+def _implied_content_type(response: Mapping[str, Any]) -> str:
+    """Return the content type of a body whose response has no such header."""
+    for form, content_type in _CONTENT_TYPES.items():
+        if form in response:
+            return content_type
+    return ""
+
+
+def _recorded_end(stream: Any, body: _JSON) -> _JSON:
+    """Return how the body of a response ended: with a network fault, because the client stopped, or {} for its end."""
+    if not isinstance(stream, _TappedStream) or stream.is_complete:
+        return {}
+    if stream.fault:
+        return {"fault": stream.fault} if stream.fault in _network_errors() else {}
+    last_event = (body.get("events") or [None])[-1]
+    last_type = last_event.get("type") if isinstance(last_event, dict) else last_event
+    if last_type in _LAST_EVENTS:  # some clients don't read on after it
+        return {}
+    return {"unfinished": True}
+
+
+# The events after which a stream has no others.
+_LAST_EVENTS = ("[DONE]", "response.completed", "response.failed", "response.incomplete", "error")
+
+
+def _parse_events(text: str) -> list[Any]:
+    """Return the server-sent events of a stream. One whose end the client has not read is left out.
+
+    An event is its data if that is a text, or an object whose `type` is the name of the event. Any other event is an
+    object with `event` and `data`.
+    """
+    events = []
+    for block in re.split(r"\r\n\r\n|\n\n|\r\r", text)[:-1]:
+        fields: dict[str, list[str]] = {"event": [], "data": []}
+        for line in block.splitlines():
+            name, _, value = line.partition(":")
+            fields.setdefault(name, []).append(value.removeprefix(" "))
+        if fields["event"] or fields["data"]:  # anything else is a comment
+            name = fields["event"][-1] if fields["event"] else None
+            events.append(_recorded_event(name, "\n".join(fields["data"])))
+    return events
+
+
+def _recorded_event(name: str | None, text: str) -> Any:
+    data: Any = text
+    if text.startswith("{"):
+        with contextlib.suppress(ValueError):
+            data = json.loads(text)
+    if isinstance(data, str) and name is None:
+        return data
+    if isinstance(data, dict) and data.get("type") == name and data.keys() != {"event", "data"}:
+        return data
+    return {"event": name, "data": data}
+
+
+def _event_from_recording(event: Any) -> _Event:
+    """Return an event as its name and its data."""
+    if not isinstance(event, dict):
+        return None, event
+    if event.keys() == {"event", "data"}:
+        return event["event"], event["data"]
+    return event.get("type"), event
+
+
+def _recorded_message(direction: str, message: Any) -> _JSON:
+    """Return a message of a WebSocket: `{"sent": ...}`, `{"received": ...}` or, if the service closed it, `{"closed": 1000}`.
+
+    A message that isn't an object stays as text.
+    """
+    if isinstance(message, _Close):
+        return {"closed": message.code, "reason": message.reason}
+    if isinstance(message, (str, bytes)):
+        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+        message = text
+        if text.startswith("{"):
+            with contextlib.suppress(ValueError):
+                message = json.loads(text)
+    return {direction: message}
+
+
+# ---- secrets ---------------------------------------------------------------------------------------------------------
+
+
+# Shorter values aren't searched for in bodies, because they may be part of other words. No real key is so short.
+_MIN_SECRET_LENGTH = 8
+
+
+_SECRET_VARIABLES = (
+    "OPENAI_API_KEY",
+    "OPENAI_ADMIN_KEY",
+    "OPENAI_ORG_ID",
+    "OPENAI_PROJECT_ID",
+    "OPENAI_WEBHOOK_SECRET",
+    "AZURE_OPENAI_API_KEY",
+    "AZURE_OPENAI_AD_TOKEN",
+    "AWS_BEARER_TOKEN_BEDROCK",
+)
+
+
+_ACCOUNT_HEADERS = "(?i)organization|openai-project|account|user-project|cookie"
+_SECRET_SUBPROTOCOLS = r"openai-(?:insecure-api-key|organization|project)\.([^\s,]+)"
+_SECRET_QUERY_PARAMS = r"(?i)api[-_]?key|key|sig|signature|code|.*(?:token|secret|password)"
+
+
+# Names of fields that are secrets in any body, and of those that are in bodies of `_KEY_ENDPOINTS`.
+_SECRET_FIELDS = (
+    r"(?i)authorization|cookie|password|secret|credentials?|private_key|(?:.*_)?api_?key|api-key|"
+    r"(?:client|signing|webhook)_secret|(?:access|refresh|id|auth|bearer|session)_token"
+)
+_KEY_ENDPOINTS = "client_secrets|api_keys|service_accounts"
+_KEY_FIELDS = "value|redacted_value"
+
+
+# Names of fields that describe a person, in bodies of the administration of an organization.
+_PERSONAL_FIELDS = "email|ip_address|user_agent"
+
+
+# Secrets by their form, wherever they are, and what replaces them.
+_SECRET_FORMS = (
+    (r"\b(?:sk|rk|sess)-[\w-]{16,}", _HIDDEN),
+    (r"\bek_\w{8,}", _HIDDEN),
+    (r"\bwhsec_[\w+/=-]{8,}", _HIDDEN),
+    (r"\borg-\w{8,}", _HIDDEN),
+    (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", _HIDDEN),  # a JSON Web Token
+    (r"(?i)\b(bearer|basic) [\w.~+/=-]{8,}", rf"\1 {_HIDDEN}"),
+    (r"(?i)([?&](?:api[-_]?key|key|sig|token|access_token|code)=)[^&\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
+    (r"\b(ft:[^:\s]+:)[^:\s]+(?=:)", rf"\1{_HIDDEN}"),  # the organization in the name of a fine-tuned model
+)
+
+
+def _secrets_of(record: Record) -> set[str]:
+    """Return the secrets that the headers and the query of an exchange and the environment show."""
+    values = [os.environ.get(name, "") for name in _SECRET_VARIABLES]
+    for name, value in record.request.headers.items():
+        if name == "sec-websocket-protocol":
+            values += re.findall(_SECRET_SUBPROTOCOLS, value)
+        elif re.search(_SECRET_HEADERS, name) or re.search(_ACCOUNT_HEADERS, name):
+            values += _header_secrets(value)
+    if record.response is not None:
+        for name, value in record.response.headers.multi_items():
+            if re.search(_ACCOUNT_HEADERS, name):
+                values += _header_secrets(value)
+    for name, value in parse_qsl(record.request.url.query.decode("latin-1")):
+        if re.fullmatch(_SECRET_QUERY_PARAMS, name):
+            values.append(value)
+    return {value for value in values if len(value) >= _MIN_SECRET_LENGTH}
+
+
+def _header_secrets(value: str) -> list[str]:
+    """Return the parts of a header that may be a secret: its words, and the values of a cookie."""
+    return [value, *value.split(), *re.findall(r"=([^;\s]+)", value)]
+
+
+def _hide_secrets(value: Any, endpoint: str, secrets: Collection[str]) -> Any:
+    """Return a part of an exchange with `***` instead of secrets and of what identifies an account.
+
+    endpoint: the name of the endpoint, on which it depends which fields are secrets.
+    secrets: values to replace wherever they are.
+    """
+    if isinstance(value, str):
+        return _hide_in_text(value, secrets)
+    if isinstance(value, list):
+        return [_hide_secrets(item, endpoint, secrets) for item in value]
+    if not isinstance(value, dict):
+        return value
+    hidden = {}
+    for name, item in value.items():
+        if name == "base64" and isinstance(item, str):
+            hidden[name] = _hide_in_base64(item, secrets)
+        elif name == "query" and isinstance(item, dict):
+            hidden[name] = _hide_query(item, endpoint, secrets)
+        elif _is_secret_field(name, value, endpoint):
+            hidden[name] = _hide_all(item)
+        else:
+            hidden[_hide_in_text(name, secrets)] = _hide_secrets(item, endpoint, secrets)
+    return hidden
+
+
+def _hide_in_text(text: str, secrets: Collection[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
+        text = text.replace(secret, _HIDDEN)
+    for form, replacement in _SECRET_FORMS:
+        text = re.sub(form, replacement, text)
+    return text
+
+
+def _hide_in_base64(text: str, secrets: Collection[str]) -> str:
+    """Return bytes as base64, with `***` instead of secrets."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:  # a field of the service's with this name
+        return _hide_in_text(text, secrets)
+    hidden = content
+    for secret in secrets:
+        hidden = hidden.replace(secret.encode(), _HIDDEN.encode())
+    return text if hidden == content else base64.b64encode(hidden).decode()
+
+
+def _hide_query(query: _JSON, endpoint: str, secrets: Collection[str]) -> _JSON:
+    hidden = {}
+    for name, value in query.items():
+        is_secret = re.fullmatch(_SECRET_QUERY_PARAMS, name) is not None
+        hidden[name] = _HIDDEN if is_secret else _hide_secrets(value, endpoint, secrets)
+    return hidden
+
+
+def _is_secret_field(name: str, fields: _JSON, endpoint: str) -> bool:
+    """Return True for a field that is a secret by its name, or by its name in the endpoint."""
+    if re.fullmatch(_SECRET_FIELDS, name):
+        return True
+    if name == "headers" and "server_url" in fields:  # of an MCP tool
+        return True
+    if re.fullmatch(_KEY_FIELDS, name) and re.search(_KEY_ENDPOINTS, endpoint):
+        return True
+    if not endpoint.startswith("admin."):
+        return False
+    is_person = "email" in fields or str(fields.get("object")).endswith("user")
+    return re.fullmatch(_PERSONAL_FIELDS, name) is not None or (name == "name" and is_person)
+
+
+def _hide_all(value: Any) -> Any:
+    """Return a value with `***` instead of each text in it."""
+    if isinstance(value, dict):
+        return {name: _hide_all(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_hide_all(item) for item in value]
+    return _HIDDEN if isinstance(value, str) else value
+
+
+# ---- writing a file --------------------------------------------------------------------------------------------------
+
+
+_MAX_INLINE_BYTES = 4096  # longer bytes are written to a file beside the recording
+
+
+def _write_recording(path: str, exchanges: Sequence[_JSON]) -> None:
+    """Write a recording, and files beside it for bytes that are too long for it.
+
+    The recording is replaced as a whole, so that an interrupted program leaves the old one. Files of the old one that
+    the new one doesn't need are removed.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    stem = os.path.splitext(name)[0]
+    os.makedirs(folder, exist_ok=True)
+    old_files = _files_beside(path)
+    new_files = set()
+    written = []
+    for exchange in exchanges:
+        response = exchange["response"]
+        content = base64.b64decode(response.get("base64", ""))
+        if len(content) > _MAX_INLINE_BYTES:
+            file = f"{stem}.{hashlib.sha256(content).hexdigest()[:8]}{_extension_of(response)}"
+            _write_atomically(os.path.join(folder, file), content)
+            new_files.add(file)
+            response = {("file" if key == "base64" else key): value for key, value in response.items()} | {"file": file}
+        elif "file" in response:
+            new_files.add(response["file"])
+        written.append({**exchange, "response": response})
+    text = _format_json({"version": _RECORDING_VERSION, "exchanges": written})
+    _write_atomically(os.path.join(folder, name), _encode_utf8(f"{text}\n"))
+    for file in old_files - new_files:
+        if file.startswith(f"{stem}."):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(folder, file))
+
+
+def _extension_of(response: _JSON) -> str:
+    """Return the extension of a file for the bytes of a response."""
+    content_type = _main_type(response.get("headers", {}).get("content-type", ""))
+    return mimetypes.guess_extension(content_type) or ".bin"
+
+
+def _files_beside(path: str) -> set[str]:
+    """Return the names of the files that belong to a recording. There are none if it doesn't exist or isn't readable."""
+    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
+        exchanges = _only_dicts(_get_dict({"document": json.load(file)}, "document").get("exchanges"))
+        names = {_get_dict(exchange, "response").get("file") for exchange in exchanges}
+        return {name for name in names if isinstance(name, str)}
+    return set()
+
+
+def _write_atomically(path: str, content: bytes) -> None:
+    """Write a file, or leave the old one if that fails."""
+    temporary_path = f"{path}.{os.getpid()}.{threading.get_ident()}.tmp"
+    try:
+        with open(temporary_path, "wb") as file:
+            file.write(content)
+        os.replace(temporary_path, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.remove(temporary_path)
+        raise
+
+
+def _format_json(value: Any) -> str:
+    """Return JSON for people: indented, and with all numbers of a list in one line."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    numbers = r"\[\n\s+(-?\d[\d.eE+-]*(?:,\n\s+-?\d[\d.eE+-]*)*)\n\s+\]"
+    return re.sub(numbers, lambda match: f"[{re.sub(chr(10) + ' +', ' ', match[1])}]", text)
+
+
+# ---- reading a file --------------------------------------------------------------------------------------------------
+
+
+def _read_recording(path: str) -> list[_JSON]:
+    """Return the exchanges in a recording of this module or of vcrpy.
+
+    Raises `FileNotFoundError` for a missing file, and `ValueError` with the position for one that is not a recording.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"the recording {path} does not exist; to record it, run pytest --openai-record"
+        ) from None
+    name = os.path.basename(path)
+    if path.endswith((".yaml", ".yml")):
+        return _read_cassette(name, _parse_yaml(name, content))
+    text = _decode_recording(name, content)
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise ValueError(_json_error(name, text, error)) from None
+    if isinstance(document, dict) and "interactions" in document:
+        return _read_cassette(name, document)
+    _check_document(_Place(name, text, ""), document, os.path.dirname(os.path.abspath(path)))
+    return document["exchanges"]
+
+
+def _decode_recording(name: str, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")  # some editors add a byte order mark
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ValueError(f"{name}, line {line}: the file is not UTF-8; save it as UTF-8") from None
+
+
+def _json_error(name: str, text: str, error: ValueError) -> str:
+    """Return the message for a file that isn't JSON: its position, the line, and what is wrong there."""
+    if not isinstance(error, json.JSONDecodeError):
+        return f"{name}: {error}"
+    lines = text.splitlines()
+    line = lines[error.lineno - 1].strip() if error.lineno <= len(lines) else ""
+    shown = f", at {_short_repr(line)}" if line else ", at the end of the file"
+    hint = ""
+    before = text[: error.pos].rstrip()
+    if "," in error.msg or before.endswith(","):
+        hint = "; check the commas before and after it, and that every bracket is closed"
+    return f"{name}, line {error.lineno}, column {error.colno}: {error.msg}{shown}{hint}"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """A place in a recording, for error messages: the file, its text, and the path, such as `exchanges[2].response`."""
+
+    name: str
+    text: str
+    path: str
+
+    def at(self, key: str | int) -> _Place:
+        step = f"[{key}]" if isinstance(key, int) else f".{key}"
+        return dataclasses.replace(self, path=f"{self.path}{step}".removeprefix("."))
+
+    def error(self, message: str, key: str = "") -> ValueError:
+        """Return the error of this place. If the file has only one field named `key`, it has the line of the field."""
+        line = ""
+        if key:
+            found = re.findall(rf"^.*?{re.escape(json.dumps(key))}\s*:", self.text, re.MULTILINE | re.DOTALL)
+            if len(re.findall(rf"{re.escape(json.dumps(key))}\s*:", self.text)) == 1:
+                number = found[0].count("\n") + 1
+                line = f", line {number}"
+        path = self.path or "the file"
+        return ValueError(f"{self.name}{line}: {path} {message}")
+
+
+# The fields of each part of a recording: the type, and whether it is required.
+_DOCUMENT_FIELDS = {
+    "version": (int, True),
+    "exchanges": (list, True),
+}
+_EXCHANGE_FIELDS = {
+    "test": (str, False),
+    "endpoint": (str, True),
+    "request": (dict, True),
+    "response": (dict, True),
+}
+_REQUEST_FIELDS = {
+    "path": (str, True),
+    "query": (dict, False),
+    "body": (dict, False),
+}
+_RESPONSE_FIELDS = {
+    "status": (int, False),
+    "headers": (dict, False),
+    "json": (object, False),
+    "events": (list, False),
+    "text": (str, False),
+    "base64": (str, False),
+    "file": (str, False),
+    "messages": (list, False),
+    "fault": (str, False),
+    "unfinished": (bool, False),
+}
+_MESSAGE_FIELDS = {
+    "sent": (object, False),
+    "received": (object, False),
+    "closed": (int, False),
+    "reason": (str, False),
+}
+
+
+_JSON_TYPE_NAMES = {int: "an integer", str: "a string", list: "a list", dict: "an object", bool: "true or false"}
+
+
+def _check_fields(place: _Place, value: Any, fields: Mapping[str, tuple[type, bool]]) -> None:
+    """Raise `ValueError` if a part of a recording isn't an object, or has a wrong, an unknown or no required field."""
+    if not isinstance(value, dict):
+        raise place.error(f"is {_short_repr(value)}; expected an object with {', '.join(fields)}")
+    for key, item in value.items():
+        if key not in fields:
+            hint = _did_you_mean(key, fields) or f" Available: {', '.join(fields)}."
+            raise place.error(f"has an unknown field {key!r}.{hint}", key)
+        expected, _ = fields[key]
+        is_bool = isinstance(item, bool)
+        if not isinstance(item, expected) or (is_bool and expected is int):
+            raise place.at(key).error(f"is {_short_repr(item)}; expected {_JSON_TYPE_NAMES[expected]}", key)
+    for key, (_, is_required) in fields.items():
+        if is_required and key not in value:
+            raise place.error(f"has no field {key!r}; add it")
+
+
+def _check_document(place: _Place, document: Any, folder: str) -> None:
+    """Raise `ValueError` with its position for a mistake in a recording.
+
+    folder: the folder of the recording, which has the files of its answers, too.
+    """
+    _check_fields(place, document, _DOCUMENT_FIELDS)
+    if document["version"] != _RECORDING_VERSION:
+        raise place.at("version").error(
+            f"is {document['version']}, but this release reads version {_RECORDING_VERSION}; record it again"
+        )
+    for index, exchange in enumerate(document["exchanges"]):
+        _check_exchange(place.at("exchanges").at(index), exchange, folder)
+
+
+def _check_exchange(place: _Place, exchange: Any, folder: str) -> None:
+    _check_fields(place, exchange, _EXCHANGE_FIELDS)
+    request = exchange["request"]
+    _check_fields(place.at("request"), request, _REQUEST_FIELDS)
+    name = exchange["endpoint"]
+    row = _rows().get(name)
+    if row is None:
+        hint = _did_you_mean(name, _rows()) or " Update openai, or remove the exchange."
+        raise place.at("endpoint").error(f"is {name!r}, which is not an endpoint of the installed SDK.{hint}")
+    if _match_segments(row.path.partition("?")[0].split("/"), _path_segments(row, request["path"])) is None:
+        expected = row.path.partition("?")[0]
+        raise place.at("request").at("path").error(f"is {request['path']!r}; the path of {name} is {expected!r}")
+    _check_response(place.at("response"), exchange["response"], row, folder)
+
+
+def _path_segments(row: _Row, path: str) -> list[str]:
+    """Return the segments of a path, or of one that no row has if their number is not that of the row's."""
+    segments = path.split("/")
+    return segments if len(segments) == row.path.partition("?")[0].count("/") + 1 else [""] * (row.path.count("/") + 1)
+
+
+def _check_response(place: _Place, response: _JSON, row: _Row, folder: str) -> None:
+    _check_fields(place, response, _RESPONSE_FIELDS)
+    forms = [form for form in (*_CONTENT_TYPES, "messages") if form in response]
+    if len(forms) > 1:
+        raise place.error(f"has both {forms[0]!r} and {forms[1]!r}; a response has one of them")
+    if "status" not in response and "fault" not in response:
+        raise place.error("has no field 'status'; add it")
+    if not 100 <= response.get("status", 200) <= 599:
+        raise place.at("status").error(f"is {response['status']}; expected 100 to 599", "status")
+    for name, value in response.get("headers", {}).items():
+        if not isinstance(value, str):
+            raise place.at("headers").at(name).error(f"is {value!r}; expected a string", name)
+    fault = response.get("fault")
+    if fault is not None and fault not in _network_errors():
+        raise place.at("fault").error(f"is {fault!r}; expected the name of a network error of httpx", "fault")
+    if "base64" in response:
+        try:
+            base64.b64decode(response["base64"], validate=True)
+        except ValueError as error:
+            raise place.at("base64").error(f"is not base64: {error}", "base64") from None
+    if "file" in response and not os.path.isfile(os.path.join(folder, response["file"])):
+        raise place.at("file").error(f"is {response['file']!r}, but {folder} has no such file; record it again")
+    if ("messages" in response) != (row.method == "WS" and response.get("status") == 101):
+        raise place.error("has 'messages' with any status but 101, or for a call that does not use a WebSocket")
+    for index, message in enumerate(response.get("messages", ())):
+        message_place = place.at("messages").at(index)
+        _check_fields(message_place, message, _MESSAGE_FIELDS)
+        if len(message.keys() - {"reason"}) != 1:
+            raise message_place.error("must have one of 'sent', 'received' and 'closed'")
+
+
+# ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
+
+
+def _parse_yaml(name: str, content: bytes) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise ImportError(f"to load the cassette {name}, install PyYAML: pip install pyyaml") from None
+    try:
+        return yaml.load(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{name} is not YAML that can be loaded safely: {error}") from None
+
+
+def _read_cassette(name: str, document: Any) -> list[_JSON]:
+    """Return the exchanges of a cassette with the API of OpenAI. Those with other services are left out.
+
+    Raises `ValueError` if there are none, or if it isn't a cassette.
+    """
+    interactions = document.get("interactions") if isinstance(document, dict) else None
+    if not isinstance(interactions, list):
+        raise ValueError(f"{name} is not a cassette of vcrpy; expected an object with a list of interactions")
+    reader = OpenAIMock()
+    records = []
+    hosts = set()
+    for index, interaction in enumerate(interactions):
+        try:
+            request = _cassette_request(interaction["request"])
+            response = _cassette_response(interaction["response"])
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{name}: interactions[{index}] is not one of vcrpy: {_short_repr(error)}") from None
+        hosts.add(request.url.host)
+        with contextlib.suppress(RequestNotMocked):
+            call = reader._to_call(request)
+            if call:
+                records.append(Record(call.row.name, call.params, request, call.deployment, response))
+    if not records:
+        raise ValueError(
+            f"{name} has no calls of the OpenAI API: its hosts are {', '.join(sorted(hosts)) or 'none'}, but the mock "
+            f"answers at {', '.join(reader._bases)}"
+        )
+    return _exchanges_of(records)
+
+
+def _cassette_request(recorded: Any) -> httpx.Request:
+    headers = [(header, value) for header, value in _cassette_headers(recorded) if header.lower() != "content-length"]
+    return httpx.Request(recorded["method"], recorded["uri"], headers=headers, content=_cassette_body(recorded["body"]))
+
+
+def _cassette_response(recorded: Any) -> httpx.Response:
+    """Return a response of either form: of vcrpy, or of its releases that recorded httpx in a form of its own."""
+    if "status_code" in recorded:
+        status = recorded["status_code"]
+        body = recorded.get("content")
+    else:
+        status = recorded["status"]["code"]
+        body = recorded["body"]
+    content = _cassette_body(body)
+    headers = [pair for pair in _cassette_headers(recorded) if pair[0].lower() not in _TRANSFER_HEADERS]
+    encodings = [value for header, value in _cassette_headers(recorded) if header.lower() == "content-encoding"]
+    if encodings:  # vcrpy may have decompressed the body, and kept the header
+        with contextlib.suppress(httpx.DecodingError):
+            content = httpx.Response(200, headers={"content-encoding": encodings[0]}, content=content).content
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
+
+
+_TRANSFER_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def _cassette_headers(recorded: Any) -> list[tuple[str, str]]:
+    """Return headers, whose values are strings or lists of strings, as pairs."""
+    pairs = []
+    for name, values in (recorded.get("headers") or {}).items():
+        for value in [values] if isinstance(values, str) else values:
+            pairs.append((name, value.decode("latin-1") if isinstance(value, bytes) else str(value)))
+    return pairs
+
+
+def _cassette_body(body: Any) -> bytes:
+    """Return a body, which is a string or bytes, or an object that has one of them."""
+    if isinstance(body, dict):
+        if "base64_string" in body:
+            return base64.b64decode(body["base64_string"])
+        body = body["string"]
+    if body is None:
+        return b""
+    return body.encode() if isinstance(body, str) else bytes(body)
+
+
+# ---- answering from a recording --------------------------------------------------------------------------------------
+
+
+def _load_recording(mock: OpenAIMock, path: str, test: str | None = None) -> None:
+    """Add a rule to the endpoint of each exchange in a file. Equal requests have one rule, with their responses in order.
+
+    The rules come after those of the test, and before the `response` of the endpoint.
+    test: the name of a test, whose exchanges are loaded, together with those without a test. None for all exchanges.
+    Raises `ValueError` if the file has exchanges, but none of the test.
+    """
+    exchanges = _read_recording(path)
+    name = os.path.basename(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    rules: list[_RecordedRule] = []
+    steps: list[list[_Replay]] = []
+    for number, exchange in enumerate(exchanges):
+        if test is not None and exchange.get("test", test) != test:
+            continue
+        endpoint = mock._endpoint(_rows()[exchange["endpoint"]])
+        source = f"{name} exchanges[{number}]"
+        replay = _Replay(exchange["response"], folder, source)
+        for rule, rule_steps in zip(rules, steps, strict=True):
+            if rule._endpoint is endpoint and rule._request == exchange["request"]:
+                rule_steps.append(replay)
+                break
+        else:
+            rules.append(_RecordedRule(endpoint, exchange["request"], source))
+            steps.append([replay])
+    if exchanges and not rules:
+        tests = ", ".join(dict.fromkeys(exchange["test"] for exchange in exchanges))
+        raise ValueError(
+            f"{path} has no exchanges of {test}, but those of {tests}; to record the test, run pytest --openai-record"
+        )
+    for rule, rule_steps in zip(rules, steps, strict=True):
+        rule.response = rule_steps
+        rule._endpoint._rules.insert(0, rule)
+
+
+class _RecordedRule(Rule):
+    """The rule for a recorded request. Its response is the list of the responses that were recorded for the request.
+
+    request: the request as the recording has it.
+    source: the place of the exchange in its file, for messages.
+    """
+
+    def __init__(self, endpoint: Endpoint, request: _JSON, source: str) -> None:
+        super().__init__(endpoint, None, None, {})
+        self._request = request
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"{self._row.name} of {self._source}"
+
+    def _same_on(self, mock: OpenAIMock) -> _RecordedRule:
+        endpoint = self._endpoint._same_on(mock)
+        for rule in endpoint._rules:
+            if isinstance(rule, _RecordedRule) and rule._source == self._source:
+                return rule
+        rule = _RecordedRule(endpoint, self._request, self._source)
+        endpoint._rules.append(rule)
+        return rule
+
+    def _next_script(self) -> _Script:
+        """Count a call and return the script for it. Raises `AssertionError` if it was recorded fewer times."""
+        count = self._script.step_count if self._script else 0
+        if self._hit_count == count:
+            raise AssertionError(
+                f"{self} was recorded {_times_text(count)}, and is called once more. Find the code that makes the extra "
+                "call, or record it again"
+            )
+        return super()._next_script()
+
+    def _mismatches(self, call: _Call) -> Iterator[str]:
+        if not _matches_recorded(self._request, call.recorded_request):
+            yield "the request is another one"
+
+
+def _matches_recorded(recorded: Any, actual: Any) -> bool:
+    """Return True if a part of a request is as it was recorded. `***` stands for any text, and alone for any value."""
+    if recorded == _HIDDEN:
+        return True
+    if isinstance(recorded, dict) and isinstance(actual, dict):
+        if recorded.keys() != actual.keys():
+            return False
+        return all(_matches_recorded(item, actual[name]) for name, item in recorded.items())
+    if isinstance(recorded, list) and isinstance(actual, list):
+        if len(recorded) != len(actual):
+            return False
+        return all(map(_matches_recorded, recorded, actual))
+    if isinstance(recorded, str) and isinstance(actual, str) and _HIDDEN in recorded:
+        pattern = ".*".join(map(re.escape, recorded.split(_HIDDEN)))
+        return re.fullmatch(pattern, actual, re.DOTALL) is not None
+    return bool(recorded == actual) and isinstance(recorded, bool) is isinstance(actual, bool)
+
+
+def _closest_recording(call: _Call, rules: Sequence[_RecordedRule]) -> str:
+    """Return the error message for a call that no recording matches, with the difference from the closest one."""
+    actual_lines = _pretty_json_lines(call.recorded_request)
+    diffs = {}
+    for rule in rules:
+        lines = _pretty_json_lines(rule._request)
+        diffs[rule] = list(difflib.unified_diff(lines, actual_lines, rule._source, "this call", lineterm="", n=2))
+    closest = min(diffs, key=lambda rule: len(diffs[rule]))
+    message = (
+        f"no recording matches this call to {call.row.name}; the closest one is {closest._source}. "
+        "Find what changed the request, edit the recording, or record it again"
+    )
+    return "\n".join([message, *diffs[closest]])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Replay:
+    """A recorded response, as a value of `.response`.
+
+    response: the response as the recording has it.
+    folder: the folder of the recording, which has the files of its answers, too.
+    source: the place of the exchange in its file, for messages.
+    """
+
+    response: _JSON
+    folder: str
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<recorded in {self.source}>"
+
+    def answer(self, call: _Call) -> httpx.Response | _ReplayedSession:
+        """Return the response to a call, and store what the call created or deleted when it was recorded.
+
+        Raises the network fault that was recorded.
+        """
+        recorded = self.response
+        if "messages" in recorded:
+            return _ReplayedSession(call, recorded["messages"], self.source)
+        fault = None
+        if "fault" in recorded:
+            fault = _network_errors()[recorded["fault"]](f"recorded in {self.source}")  # type: ignore[call-arg]
+        if fault and "events" not in recorded:
+            raise _SetFault(_native_error(fault, call.request))
+        headers = [(name.encode(), value.encode()) for name, value in recorded.get("headers", {}).items()]
+        given_names = {name.lower() for name, _ in headers}
+        for name, value in _response_headers(call, _implied_content_type(recorded)):
+            if value and name not in given_names:
+                headers.append((name, value))
+        stream = self._stream(call, fault)
+        if isinstance(stream, httpx.ByteStream):
+            headers.append((b"content-length", b"%d" % len(b"".join(stream))))
+        if recorded["status"] < 300:
+            _store_replayed(call, recorded)
+        return _LazyResponse(recorded["status"], headers=headers, stream=stream)
+
+    def _stream(self, call: _Call, fault: Exception | None) -> Any:
+        """Return the body of the response."""
+        recorded = self.response
+        if "events" not in recorded:
+            return httpx.ByteStream(self._content())
+        events = recorded["events"]
+        if recorded.get("unfinished"):
+            return _PacedStream(self._unfinished_events(events), _NO_DELAY, call.request)
+        if fault:
+            pace = Pace(fail_after=len(events), fault=fault)
+            return _PacedStream(map(_event_from_recording, events), pace, call.request)
+        return _PacedStream(_batch_events(map(_event_from_recording, events)), _NO_DELAY, call.request)
+
+    def _unfinished_events(self, events: Sequence[Any]) -> Iterator[_Event]:
+        """Yield the events that were recorded. Raises `AssertionError` if the client reads more of them than then."""
+        yield from map(_event_from_recording, events)
+        raise AssertionError(
+            f"{self.source} has {_count_noun(len(events), 'event')}, because the client read no more when it was "
+            "recorded; record it again, or add the other events and remove its field 'unfinished'"
+        )
+
+    def _content(self) -> bytes:
+        recorded = self.response
+        if "json" in recorded:
+            return _encode_utf8(_json_encode(recorded["json"]))
+        if "file" in recorded:
+            with open(os.path.join(self.folder, recorded["file"]), "rb") as file:
+                return file.read()
+        if "base64" in recorded:
+            return base64.b64decode(recorded["base64"])
+        return recorded.get("text", "").encode()
+
+
+def _prepare_replay(row: _Row, replay: _Replay) -> _Script:
+    return _Script(resolve=replay.answer)
+
+
+def _store_replayed(call: _Call, recorded: _JSON) -> None:
+    """Store the object that a recorded answer has, for calls that the state answers."""
+    if call.shape.verb == "delete":
+        with call.store.lock, contextlib.suppress(LookupError):
+            _delete_object(call.store, call.resource, call.id_path)
+        return
+    obj = recorded.get("json") or _object_of_events(call, recorded.get("events", ()))
+    if isinstance(obj, dict):
+        _store_http_response(call, _encode_utf8(_json_encode(obj)))
+
+
+def _object_of_events(call: _Call, events: Sequence[Any]) -> Any:
+    """Return the object that the last events of a stream contain, or None if they contain none of the call's resource."""
+    noun = call.resource.noun
+    for event in reversed(events):
+        _, data = _event_from_recording(event)
+        candidates = [data, data.get("response")] if isinstance(data, dict) else []
+        for candidate in candidates:
+            if isinstance(candidate, dict) and candidate.get("object") == noun:
+                return candidate
+    return None
+
+
+def _recorded_rules(endpoint: Endpoint) -> list[_RecordedRule]:
+    return [rule for rule in endpoint._rules if isinstance(rule, _RecordedRule)]
+
+
+def _replay_connection(call: _Call) -> httpx.Response | _ReplayedSession | None:
+    """Return the recorded session of a WebSocket, or the response that refused it. None without recordings.
+
+    Raises `AssertionError` if none of the recordings matches, or if all that match were used.
+    """
+    rules = _recorded_rules(call.mock._endpoint(call.row))
+    if not rules:
+        return None
+    for rule in reversed(rules):
+        if not any(rule._mismatches(call)):
+            value: Any = rule._next_script()
+            while isinstance(value, _Script):
+                value = typing.cast(Callable[[_Call], Any], value.resolve)(call)
+            return value
+    raise AssertionError(_closest_recording(call, rules))
+
+
+class _ReplayedSession(_SocketSession):
+    """A WebSocket connection that sends the messages of a recording, each after the client's messages before it.
+
+    messages: the messages of both directions as the recording has them.
+    source: the place of the exchange in its file, for messages.
+    """
+
+    def __init__(self, call: _Call, messages: Sequence[_JSON], source: str) -> None:
+        super().__init__(call, call.mock.router)
+        self.source = source
+        self.messages = messages
+        self.position = 0  # of the next message
+
+    def opening_events(self) -> Iterable[Any]:
+        return self._take_received()
+
+    def _take_received(self) -> list[Any]:
+        """Return the messages before the client's next one."""
+        received: list[Any] = []
+        while self.position < len(self.messages) and "sent" not in self.messages[self.position]:
+            message = self.messages[self.position]
+            if "closed" in message:
+                received.append(_Close(message["closed"], message.get("reason", "")))
+            else:
+                received.append(message["received"])
+            self.position += 1
+        return received
+
+    async def receive(self, content: str | bytes, wait: _Wait) -> None:
+        """Compare a message of the client with the recorded one, and queue the messages after it.
+
+        Raises `AssertionError` with the difference if the message is another one, or if there are no more.
+        """
+        call = _with_content(self.call, content)
+        message = _ClientMessage(call, wait, self.router._record(call.request, call))
+        self.transcript.append(("sent", content))
+        self.received_types.append(message.get_str("type") or "a message without a type")
+        actual = _recorded_message("sent", content)["sent"]
+        place = f"{self.source}.response.messages[{self.position}]"
+        if self.position == len(self.messages):
+            raise AssertionError(f"the client sent {_short_repr(actual)}, but {self.source} has no more messages")
+        expected = self.messages[self.position]["sent"]
+        if not _matches_recorded(expected, actual):
+            lines = _pretty_json_lines(expected)
+            diff = difflib.unified_diff(lines, _pretty_json_lines(actual), place, "this message", lineterm="", n=2)
+            raise AssertionError("\n".join([f"the client sent another message than that of {place}", *diff]))
+        self.position += 1
+        self.send(self._take_received(), message)
+
+    def format_event(self, message: _ClientMessage, event: _JSON) -> _JSON:
+        return event
+
+
+# ---- recording -------------------------------------------------------------------------------------------------------
+
+
+def _is_left_to_service(call: _Call) -> bool:
+    """Return True if the mock records, and the test set nothing for a call."""
+    if not call.mock._is_recording:
+        return False
+    try:
+        with call.store.lock:
+            return _select_response(call) is None
+    except _ServiceError:  # the body can't be decoded, which is for the service to say
+        return True
+
+
+def _start_recording(record: Record) -> PassThrough:
+    """Mark a request as one of the real service, and return the exception that passes it through."""
+    record.answered_by = _REAL_SERVICE
+    return PassThrough(f"recorded: {record.request!r}", request=record.request, origin=record)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _recorded_exchange(record: Record) -> Iterator[None]:
+    """Keep the time that an exchange with the real service takes, and a network error, in the request log."""
+    started = time.perf_counter()
+    record._raised = ""
+    try:
+        yield
+    except Exception as error:
+        record._raised = type(error).__name__
+        raise
+    finally:
+        record.duration = time.perf_counter() - started
+
+
+def _record_network_response(record: Record, response: Any) -> None:
+    """Keep the response of the real service in the request log, and its body while the client reads it.
+
+    response: a response of httpx, httpx2, httpcore or httpcore2, whose body has not been read.
+    """
+    stream = _TappedStream(response.stream)
+    lib = sys.modules[_package(type(response).__module__)]
+    if lib.__name__.startswith("httpx"):
+        response.stream = _native_stream_class(lib)(stream)
+        record.response = httpx.Response(response.status_code, headers=response.headers.raw, stream=stream)
+    else:
+        response.stream = stream
+        record.response = httpx.Response(response.status, headers=response.headers, stream=stream)
+
+
+def _recording_factory(record: Record, settings: _JSON) -> Callable[..., Any]:
+    """Return a function that creates a synchronous connection of `websockets`, whose messages are recorded."""
+    create_connection = settings.pop("create_connection", None)
+
+    def create_recorded_connection(socket: Any, protocol: Any, **options: Any) -> Any:
+        from websockets.sync.client import ClientConnection
+
+        _record_messages(protocol, record)
+        return (create_connection or ClientConnection)(socket, protocol, **options)
+
+    return create_recorded_connection
+
+
+def _record_messages(protocol: Any, record: Record) -> None:
+    """Keep the messages of a real WebSocket in the request log, in both directions.
+
+    protocol: the client's protocol of `websockets`, before the handshake.
+    """
+    fragments = {"sent": b"", "received": b""}
+
+    def add(direction: str, data: bytes, is_end: bool) -> None:
+        fragments[direction] += data
+        if is_end and record._messages is not None:
+            record._messages.append((direction, fragments[direction]))
+            fragments[direction] = b""
+
+    def tap(send: Callable[..., Any]) -> Callable[..., Any]:
+        def send_and_record(data: bytes, fin: bool = True) -> None:
+            add("sent", bytes(data), fin)  # first, because the answer may come before `send` returns
+            send(data, fin)
+
+        return send_and_record
+
+    events_received = protocol.events_received
+
+    def events_received_and_recorded() -> Any:
+        events = events_received()
+        for event in events:
+            if not hasattr(event, "opcode"):
+                record.response = httpx.Response(
+                    event.status_code, headers=list(event.headers.raw_items()), content=event.body or b""
+                )
+                record._messages = [] if event.status_code == 101 else None
+            elif event.opcode < 8:
+                add("received", bytes(event.data), event.fin)
+            elif event.opcode == 8 and protocol.close_rcvd_then_sent and record._messages is not None:
+                close = protocol.close_rcvd
+                record._messages.append(("received", _Close(close.code, close.reason)))
+        return events
+
+    for name in ("send_text", "send_binary", "send_continuation"):
+        setattr(protocol, name, tap(getattr(protocol, name)))
+    protocol.events_received = events_received_and_recorded
+
+
+class _RecordingRun:
+    """A run of pytest with `--openai-record`. It writes the recordings of a test once the test has passed."""
+
+    def __init__(self) -> None:
+        self.finished_mocks: list[OpenAIMock] = []  # of the current test
+
+    def finish_test(self, passed: bool) -> list[str]:
+        """Write the recordings of the current test if it passed, and return lines on what changed in their files."""
+        mocks = list(self.finished_mocks)
+        self.finished_mocks.clear()
+        if not passed:
+            return []
+        recorded: dict[tuple[str, str | None], list[_JSON]] = {}
+        for mock in mocks:
+            records = [record for record in mock._request_log if record.answered_by == _REAL_SERVICE]
+            key = (typing.cast(str, mock._recording), mock._test)
+            recorded.setdefault(key, []).extend(_exchanges_of(records))
+        lines: list[str] = []
+        for (path, test), exchanges in recorded.items():
+            lines += _update_recording(path, test, exchanges)
+        return lines
+
+
+_recording_runs: list[_RecordingRun | None] = []  # one for each running session of pytest, the innermost last
+
+
+def _recording_run() -> _RecordingRun | None:
+    """Return the current run of pytest with `--openai-record`, or None."""
+    return _recording_runs[-1] if _recording_runs else None
+
+
+def _current_test() -> str | None:
+    """Return the name of the test that pytest runs, such as `TestWeather::test_rain[Oslo]`, or None without pytest."""
+    node_id = re.sub(r" \(\w+\)$", "", os.environ.get("PYTEST_CURRENT_TEST", ""))
+    return node_id.partition("::")[2] or None
+
+
+def _update_recording(path: str, test: str | None, exchanges: Sequence[_JSON]) -> list[str]:
+    """Replace the exchanges of a test in a file by new ones, and return lines on what changed.
+
+    Exchanges of other tests stay. The order of the tests stays, too.
+    """
+    labeled = [{"test": test, **exchange} if test else exchange for exchange in exchanges]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with _locked_folder(os.path.dirname(path)):
+        old_exchanges = _read_recording(path) if os.path.exists(path) else []
+        is_old = [test is None or exchange.get("test", test) == test for exchange in old_exchanges]
+        position = is_old.index(True) if True in is_old else len(old_exchanges)
+        kept = [exchange for exchange, old in zip(old_exchanges, is_old, strict=True) if not old]
+        replaced = [exchange for exchange, old in zip(old_exchanges, is_old, strict=True) if old]
+        _write_recording(path, [*kept[:position], *labeled, *kept[position:]])
+    label = f"{os.path.basename(path)}, {test}" if test else os.path.basename(path)
+    return [f"{label}: {line}" for line in _drift(replaced, labeled)]
+
+
+@contextlib.contextmanager
+def _locked_folder(folder: str) -> Iterator[None]:
+    """Keep other processes from writing recordings in a folder, such as those of pytest-xdist."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+_MAX_DRIFT_LINES = 12  # of the difference of one exchange
+
+
+def _drift(old: Sequence[_JSON], new: Sequence[_JSON]) -> list[str]:
+    """Return lines about the exchanges that were added, are gone or have changed.
+
+    IDs, times and headers are ignored, because they are others each time.
+    """
+    if not old:
+        return [f"{_count_noun(len(new), 'exchange')} recorded"]
+    remaining = collections.defaultdict(list)
+    for exchange in old:
+        remaining[_drift_key(exchange)].append(exchange)
+    counts = collections.Counter({"unchanged": 0})
+    details = []
+    for exchange in new:
+        name = f"{exchange['endpoint']} {exchange['request']['path']}"
+        equal_requests = remaining[_drift_key(exchange)]
+        if not equal_requests:
+            counts["added"] += 1
+            details.append(f"added: {name}")
+            continue
+        old_lines = _pretty_json_lines(_without_volatile(equal_requests.pop(0)["response"]))
+        new_lines = _pretty_json_lines(_without_volatile(exchange["response"]))
+        diff = list(difflib.unified_diff(old_lines, new_lines, "before", "now", lineterm="", n=0))
+        counts["changed" if diff else "unchanged"] += 1
+        if diff:
+            details.append(f"changed: {name}")
+            details += [f"    {line}" for line in diff[2 : 2 + _MAX_DRIFT_LINES]]
+            if len(diff) > 2 + _MAX_DRIFT_LINES:
+                details.append(f"    ... {_count_noun(len(diff) - 2 - _MAX_DRIFT_LINES, 'more line')}")
+    for exchanges in remaining.values():
+        for exchange in exchanges:
+            counts["gone"] += 1
+            details.append(f"gone: {exchange['endpoint']} {exchange['request']['path']}")
+    summary = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return [summary, *details]
+
+
+def _drift_key(exchange: _JSON) -> str:
+    """Return the endpoint and the request of an exchange, without what changes each time."""
+    return json.dumps(_without_volatile([exchange["endpoint"], exchange["request"]]), sort_keys=True)
+
+
+_VOLATILE_FIELDS = r"created|.*_at|obfuscation|system_fingerprint|headers|sequence_number"
+_VOLATILE_TEXT = r"\b([a-z]+(?:[_-][a-z]+)*[_-])[A-Za-z0-9]{12,}\b"  # an ID
+
+
+def _without_volatile(value: Any) -> Any:
+    """Return a value without what changes with each recording: times, headers, and IDs after their prefix."""
+    if isinstance(value, str):
+        return re.sub(_VOLATILE_TEXT, r"\1...", value)
+    if isinstance(value, list):
+        return [_without_volatile(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _without_volatile(item) for key, item in value.items() if not re.fullmatch(_VOLATILE_FIELDS, key)}
+
+
+# ======================================================================================================================
 # IMPORT PATHS: the submodules of this module
 # ======================================================================================================================
 
@@ -23491,7 +24893,12 @@ def _register_all() -> None:
     _register_module("ext.respx", **_public_names(respx))
     _register_module("stores", StateStore=StateStore, ContentStore=ContentStore)
     _register_module("streaming", EventStream=EventStream, AsyncEventStream=AsyncEventStream)
-    _register_module("plugin", pytest_configure=pytest_configure, pytest_unconfigure=pytest_unconfigure)
+    _register_module(
+        "plugin",
+        pytest_addoption=pytest_addoption,
+        pytest_configure=pytest_configure,
+        pytest_unconfigure=pytest_unconfigure,
+    )
     _register_module("helpers")
     _register_module("helpers.builders")
     for name, functions in _COMPAT_BUILDERS.items():
@@ -23520,10 +24927,27 @@ def _use_fixture(wrapper: Any) -> Any:
     return pytest.mark.usefixtures("openai_mock")(wrapper)
 
 
+def pytest_addoption(parser: Any) -> None:
+    parser.getgroup("openai_responses").addoption(
+        "--openai-record",
+        action="store_true",
+        help="send calls of tests that have a recording to the real service, and write the recordings",
+    )
+
+
 def pytest_configure(config: Any) -> None:
     """Register the mark and the fixtures. Their module is created now, because the library doesn't require pytest."""
     global _pytest_session_count
     _pytest_session_count += 1
+    is_recording = config.getoption("openai_record", False)
+    _recording_runs.append(_RecordingRun() if is_recording else None)
+    if is_recording and _is_in_ci():
+        import pytest
+
+        raise pytest.UsageError(
+            "--openai-record is refused, because the environment says CI: recordings are made where somebody looks at "
+            "them, and replayed here"
+        )
     mark = "openai_mock(strict=..., ...): run the test with the fixture openai_mock and these settings of OpenAIMock"
     config.addinivalue_line("markers", mark)
     if not config.pluginmanager.has_plugin("openai_responses.fixtures"):
@@ -23533,6 +24957,12 @@ def pytest_configure(config: Any) -> None:
 def pytest_unconfigure() -> None:
     global _pytest_session_count
     _pytest_session_count -= 1
+    _recording_runs.pop()
+
+
+def _is_in_ci() -> bool:
+    """Return True if the environment says that this is continuous integration."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
 
 
 def _marker_settings(request: Any) -> dict[str, Any]:
@@ -23567,7 +24997,7 @@ def _fixtures_module() -> types.ModuleType:
         if "httpx_mock" in request.fixturenames:  # set up first, so that this mock is asked first and ends first
             request.getfixturevalue("httpx_mock")
         settings = {**_marker_settings(request), **decorator.settings}
-        with _mock_for_test(settings) as openai_mock:
+        with _mock_for_test(settings, str(request.path)) as openai_mock:
             request.node.stash[_stash_key("mock")] = openai_mock
             decorator.fixture_mock = openai_mock
             yield openai_mock
@@ -23590,7 +25020,7 @@ def _fixtures_module() -> types.ModuleType:
         `openai_mock` on the test has the mock's settings.
         """
         settings = {"limits": {"keys": 0}, **_marker_settings(request)}
-        served_mock = _mock_for_test(settings)
+        served_mock = _mock_for_test(settings, str(request.path))
         request.node.stash[_stash_key("mock")] = served_mock
         with _serve_in_thread(served_mock) as server:
             yield server
@@ -23619,7 +25049,19 @@ def _fixtures_module() -> types.ModuleType:
         report = yield
         if report.failed:
             _add_report_sections(item, report)
+        _finish_recordings(item, report)
         return report
+
+    drift_lines: list[str] = []
+
+    def pytest_runtest_logreport(report: Any) -> None:
+        drift_lines.extend(getattr(report, "openai_recordings", ()))
+
+    def pytest_terminal_summary(terminalreporter: Any) -> None:
+        if drift_lines:
+            terminalreporter.section("OpenAI recordings")
+            for line in drift_lines:
+                terminalreporter.line(line)
 
     module = types.ModuleType("openai_responses.fixtures")
     module.openai_mock = openai_mock
@@ -23629,12 +25071,14 @@ def _fixtures_module() -> types.ModuleType:
     module.pytest_runtest_call = pytest_runtest_call
     module.pytest_runtest_teardown = pytest_runtest_teardown
     module.pytest_runtest_makereport = pytest_runtest_makereport
+    module.pytest_runtest_logreport = pytest_runtest_logreport
+    module.pytest_terminal_summary = pytest_terminal_summary
     return module
 
 
 @functools.cache
 def _stash_key(name: str) -> Any:
-    """Return the key under which pytest's stash of a test has its `mock`, or the `mistakes` for its report."""
+    """Return the key under which pytest's stash of a test has its `mock`, the `mistakes` for its report, or `passed`."""
     import pytest
 
     return pytest.StashKey()
@@ -23672,6 +25116,17 @@ def _add_report_sections(item: Any, report: Any) -> None:
     mistakes = item.stash.get(_stash_key("mistakes"), [])
     if mistakes:
         report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
+
+
+def _finish_recordings(item: Any, report: Any) -> None:
+    """Write the recordings of a test after its last phase, if all phases passed. The report gets lines on what changed."""
+    run = _recording_run()
+    if run is None:
+        return
+    passed_before = report.when == "setup" or item.stash[_stash_key("passed")]
+    item.stash[_stash_key("passed")] = passed_before and report.passed
+    if report.when == "teardown":
+        report.openai_recordings = run.finish_test(item.stash[_stash_key("passed")])
 
 
 def _hide_client_frames(excinfo: Any) -> None:
