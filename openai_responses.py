@@ -18811,8 +18811,7 @@ async def _pass_through(request: Any, network: Callable[[Any], Any], origin: Any
             return await _await_if_needed(network(request))
         with _recorded_exchange(origin):
             response = await _await_if_needed(network(request))
-            if response is not None:  # aiohttp uses the connection itself
-                _record_network_response(origin, response)
+            _record_network_response(origin, response)
             return response
     finally:
         hosts.clear()
@@ -19099,7 +19098,7 @@ class _AiohttpTransport(asyncio.Transport):
         request = httpx.Request(self.head.method.decode(), str(self.req.url), headers=headers, stream=stream)
         try:
             response = await _dispatch_async(request, self._use_network, "aiohttp")
-            if response is not None:
+            if response is not self:
                 await self._write_response(response)
         except (Exception, MockError) as error:  # aiohttp raises it in the caller
             self._fail(_aiohttp_error(error, self.req))
@@ -19117,11 +19116,38 @@ class _AiohttpTransport(asyncio.Transport):
         finally:
             await response.stream.aclose()
 
-    async def _use_network(self, request: Any) -> None:
-        """Open the real connection, and have aiohttp use it from here on."""
+    async def _use_network(self, request: Any) -> _AiohttpTransport:
+        """Open the real connection, and have aiohttp use it from here on. Return this transport instead of a response."""
         self.real_connection = await self.connect()
         self.real_connection.transport.set_protocol(self.protocol)
         self.real_connection.transport.write(bytes(self.written))
+        return self
+
+    def record_response(self, record: Record) -> None:
+        """Keep the response of the real connection in the request log, while aiohttp receives it."""
+        import h11
+
+        parser = h11.Connection(h11.CLIENT)
+        parser.send(h11.Request(method=self.head.method, target=b"/", headers=[(b"host", b"-")]))
+        parser.send(h11.EndOfMessage())
+        stream = _TappedStream(())
+        data_received = self.protocol.data_received
+
+        def record_data(data: bytes) -> None:
+            parser.receive_data(data)
+            while (event := parser.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+                if isinstance(event, h11.Response):
+                    headers = event.headers.raw_items()
+                    record.response = httpx.Response(event.status_code, headers=headers, stream=stream)
+                elif isinstance(event, h11.Data):
+                    stream.pieces.append(bytes(event.data))
+                elif isinstance(event, h11.EndOfMessage):
+                    stream.is_complete = True
+                    self.protocol.data_received = data_received
+                    break
+            data_received(data)
+
+        self.protocol.data_received = record_data
 
     def _fail(self, error: BaseException) -> None:
         """Have the client raise an exception: for its request or, if it has the response's head, while it reads."""
@@ -24497,8 +24523,11 @@ def _recorded_exchange(record: Record) -> Iterator[None]:
 def _record_network_response(record: Record, response: Any) -> None:
     """Keep the response of the real service in the request log, and its body while the client reads it.
 
-    response: a response of httpx, httpx2, httpcore or httpcore2, whose body has not been read.
+    response: a response of httpx, httpx2, httpcore or httpcore2, whose body has not been read, or a connection of aiohttp.
     """
+    if isinstance(response, _AiohttpTransport):
+        response.record_response(record)
+        return
     stream = _TappedStream(response.stream)
     lib = sys.modules[_package(type(response).__module__)]
     if lib.__name__.startswith("httpx"):
@@ -24549,7 +24578,7 @@ def _record_messages(protocol: Any, record: Record) -> None:
         for event in events:
             if not hasattr(event, "opcode"):
                 record.response = httpx.Response(
-                    event.status_code, headers=list(event.headers.raw_items()), content=event.body or b""
+                    event.status_code, headers=list(event.headers.raw_items()), content=bytes(event.body or b"")
                 )
                 record._messages = [] if event.status_code == 101 else None
             elif event.opcode < 8:

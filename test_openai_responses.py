@@ -29776,6 +29776,1282 @@ def test_webhook_with_an_invalid_secret_raises_without_the_secret(secret):
 
 
 # ======================================================================================================================
+# RECORDINGS
+# ======================================================================================================================
+
+
+def read_exchanges(path):
+    """Return the exchanges in a recording."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    assert document["version"] == 1
+    return document["exchanges"]
+
+
+def write_exchanges(path, *exchanges):
+    """Write a recording by hand."""
+    path.write_text(json.dumps({"version": 1, "exchanges": exchanges}, indent=2), encoding="utf-8")
+    return path
+
+
+def chat_exchange(text, question="Hi", **fields):
+    """Return the exchange of a chat call."""
+    body = {"model": "m", "messages": [{"role": "user", "content": question}]}
+    request = {"path": "/chat/completions", "body": body}
+    response = {"status": 200, "json": chat_json(text)}
+    return {"endpoint": CHAT_CREATE, "request": request, "response": response, **fields}
+
+
+@contextlib.contextmanager
+def recording_run(is_recording=True):
+    """Let mocks behave as in a run of pytest with `--openai-record`, or without it."""
+    run = openai_responses._RecordingRun() if is_recording else None
+    openai_responses._recording_runs.append(run)
+    try:
+        yield run
+    finally:
+        openai_responses._recording_runs.pop()
+
+
+class Recorder:
+    """Records the calls of a scene to a mock that is served in place of the service, and replays them."""
+
+    def __init__(self, server, folder):
+        self.service = server.mock
+        self.url = server.url
+        self.path = folder / "recording.json"
+
+    def client(self, kind="sync", **options):
+        return new_client(kind, base_url=self.url, _strict_response_validation=True, **options)
+
+    def record(self, scene, passed=True):
+        with recording_run() as run:
+            with OpenAIMock(base_url=self.url, recording=self.path) as self.recording_mock:
+                result = scene()
+            self.drift = run.finish_test(passed)
+        return result
+
+    def replay(self, scene, **settings):
+        count = len(self.service.requests)
+        with recording_run(False), OpenAIMock(base_url=self.url, recording=self.path, **settings) as openai_mock:
+            result = scene()
+        assert len(self.service.requests) == count, "a replayed call reached the service"
+        return result, openai_mock
+
+
+@pytest.fixture
+def recorder(openai_server, tmp_path):
+    return Recorder(openai_server, tmp_path)
+
+
+# ---- recording and replaying -----------------------------------------------------------------------------------------
+
+
+async def record_chat(client):
+    completion = await awaited(client.chat.completions.create(**CHAT_REQUEST))
+    return completion.to_dict()
+
+
+async def record_chat_stream(client):
+    return [chunk.to_dict() for chunk in await collect(client.chat.completions.create(**CHAT_REQUEST, stream=True))]
+
+
+async def record_response(client):
+    response = await awaited(client.responses.create(**INPUT_REQUEST))
+    return response.to_dict()
+
+
+async def record_response_stream(client):
+    return [event.to_dict() for event in await collect(client.responses.create(**INPUT_REQUEST, stream=True))]
+
+
+async def record_speech(client):
+    answer = await awaited(client.audio.speech.create(model="tts-1", voice="alloy", input="Hi"))
+    return answer.content
+
+
+async def record_transcript(client):
+    file = ("hi.mp3", b"\x00\xffsound")
+    return await awaited(client.audio.transcriptions.create(model="whisper-1", file=file, response_format="text"))
+
+
+async def record_upload(client):
+    file = await awaited(client.files.create(file=("notes.txt", b"Buy milk."), purpose="user_data"))
+    content = await awaited(client.files.content(file.id))
+    deleted = await awaited(client.files.delete(file.id))
+    return file.to_dict(), content.content, deleted.to_dict()
+
+
+async def record_retries(client):
+    response = await awaited(client.responses.create(**INPUT_REQUEST))
+    return response.output_text
+
+
+async def record_errors(client):
+    found = []
+    for id in ("resp_1", "resp_2"):
+        with pytest.raises(openai.NotFoundError) as raised:
+            await awaited(client.responses.retrieve(id))
+        found.append((raised.value.status_code, raised.value.body))
+    return found
+
+
+async def record_embedding(client):
+    answer = await awaited(client.embeddings.create(model="m", input=["a", "b"], encoding_format="float"))
+    return answer.to_dict()
+
+
+async def record_search(client):
+    store = await awaited(client.vector_stores.create())
+    file = ("pets.txt", b"Cats sleep.")
+    await awaited(client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=file))
+    found = await collect(await awaited(client.vector_stores.search(store.id, query="cats")))
+    return [result.to_dict() for result in found]
+
+
+SCENES = {
+    "chat": record_chat,
+    "chat stream": record_chat_stream,
+    "response": record_response,
+    "response stream": record_response_stream,
+    "bytes": record_speech,
+    "text": record_transcript,
+    "upload": record_upload,
+    "retries": record_retries,
+    "errors": record_errors,
+    "numbers": record_embedding,
+    "polling": record_search,
+}
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("scene", SCENES)
+def test_replayed_calls_have_the_recorded_answers(recorder, client_kind, scene):
+    steps = [error(429, retry_after=0.01), UNICODE_TEXT] if scene == "retries" else UNICODE_TEXT
+    recorder.service.responses.create.response = steps
+    recorder.service.chat.completions.create.response = UNICODE_TEXT
+    recorder.service.audio.speech.create.response = b"\x00\xff" * 3000
+
+    def run_scene():
+        return run_coroutine(client_kind, SCENES[scene](recorder.client(client_kind)))
+
+    recorded = recorder.record(run_scene)
+    replayed, replaying_mock = recorder.replay(run_scene, assert_all_used=True)
+    assert replayed == recorded
+    assert [record.answered_by for record in recorder.recording_mock.requests] == [
+        "the real service" for _ in replaying_mock.requests
+    ]
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("http_client", ["aiohttp of the SDK", "aiohttp", "httpx"])
+async def test_calls_of_other_http_clients_are_recorded(recorder, http_client):
+    async def scene():
+        url = f"{recorder.url}/chat/completions"
+        if http_client == "aiohttp":
+            aiohttp = pytest.importorskip("aiohttp")
+            async with aiohttp.ClientSession() as session, session.post(url, json=CHAT_REQUEST) as response:
+                return await response.json()
+        if http_client == "httpx":
+            async with httpx.AsyncClient() as client:
+                return (await client.post(url, json=CHAT_REQUEST)).json()
+        pytest.importorskip("httpx_aiohttp")
+        async with recorder.client("async", http_client=openai.DefaultAioHttpClient()) as client:
+            return await record_chat(client)
+
+    with recording_run() as run:
+        with OpenAIMock(base_url=recorder.url, recording=recorder.path):
+            recorded = await scene()
+        run.finish_test(True)
+    (exchange,) = read_exchanges(recorder.path)
+    assert exchange["response"]["json"] == recorded
+    with recording_run(False), OpenAIMock(base_url=recorder.url, recording=recorder.path):
+        assert await scene() == recorded
+    assert len(recorder.service.requests) == 1
+
+
+@requires_uvicorn
+def test_calls_through_a_wrapped_transport_are_recorded(recorder, http_lib, client_kind, monkeypatch):
+    def scene():
+        transport = transport_wrapped_on_the_instance(http_lib, client_kind, [], monkeypatch)
+        http_client = http_client_of(http_lib, client_kind, transport)
+
+        async def request():
+            async with enter(http_client):
+                return await request_chat_text(http_lib, client_kind, http_client, recorder.url, stream=True)
+
+        return run_coroutine(client_kind, request())
+
+    recorder.service.chat.completions.create.response = "one two"
+    assert recorder.record(scene) == "one two"
+    assert len(read_exchanges(recorder.path)) == 1
+    assert recorder.replay(scene)[0] == "one two"
+
+
+@requires_uvicorn
+def test_calls_through_a_mock_transport_are_recorded(recorder):
+    def scene():
+        openai_mock = OpenAIMock(base_url=recorder.url, recording=recorder.path)
+        transport = MockTransport(openai_mock, otherwise=HTTP_LIB.HTTPTransport())
+        client = recorder.client(http_client=openai.DefaultHttpxClient(transport=transport))
+        with openai_mock:
+            return client.responses.create(**INPUT_REQUEST).to_dict()
+
+    with recording_run() as run:
+        recorded = scene()
+        run.finish_test(True)
+    with recording_run(False):
+        assert scene() == recorded
+    assert len(recorder.service.requests) == 1
+
+
+@requires_uvicorn
+def test_stream_reaches_the_application_event_by_event_while_it_is_recorded(recorder):
+    is_second_requested = threading.Event()
+
+    def words(request):
+        yield {"id": "c1", "object": "chat.completion.chunk", "choices": [], "created": 1, "model": "m"}
+        assert is_second_requested.wait(10)
+        yield {"id": "c2", "object": "chat.completion.chunk", "choices": [], "created": 1, "model": "m"}
+
+    def scene():
+        stream = recorder.client().chat.completions.create(**CHAT_REQUEST, stream=True)
+        first = next(stream).id
+        is_second_requested.set()
+        return [first, *(chunk.id for chunk in stream)]
+
+    recorder.service.chat.completions.create.response = words
+    assert recorder.record(scene) == ["c1", "c2"]
+    assert recorder.replay(scene)[0] == ["c1", "c2"]
+
+
+@requires_uvicorn
+def test_stream_that_the_client_left_replays_as_far_as_it_was_read(recorder):
+    def read_some():
+        with recorder.client().responses.create(**INPUT_REQUEST, stream=True) as stream:
+            return [next(stream).to_dict() for _ in range(5)]
+
+    def read_all():
+        return list(recorder.client().responses.create(**INPUT_REQUEST, stream=True))
+
+    recorder.service.responses.create.response = "word " * 2000
+    recorded = recorder.record(read_some)
+    assert read_exchanges(recorder.path)[0]["response"]["unfinished"] is True
+    assert recorder.replay(read_some)[0] == recorded
+    with pytest.raises(
+        AssertionError, match=r"recording\.json exchanges\[0\] has \d+ events, because the client read no"
+    ):
+        recorder.replay(read_all)
+
+
+@requires_uvicorn
+def test_network_faults_are_recorded_and_raised_again(recorder):
+    def scene():
+        client = recorder.client(max_retries=0)
+        with pytest.raises(openai.APIConnectionError):
+            client.chat.completions.create(**CHAT_REQUEST)
+        chunks = []
+        with pytest.raises((openai.APIConnectionError, HTTP_LIB.RemoteProtocolError)):
+            for chunk in client.chat.completions.create(**CHAT_REQUEST, stream=True):
+                chunks.append(chunk.to_dict())
+        return chunks
+
+    steps = [httpx.ConnectError("no route"), streamed("one two three", fail_after=2)]
+    recorder.service.chat.completions.create.response = steps
+    recorded = recorder.record(scene)
+    assert len(recorded) == 2
+    faults = [exchange["response"]["fault"] for exchange in read_exchanges(recorder.path)]
+    assert faults == ["RemoteProtocolError", "RemoteProtocolError"]
+    assert recorder.replay(scene)[0] == recorded
+
+
+def test_unreachable_service_is_recorded_as_a_network_fault(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+    with recording_run() as run:
+        with OpenAIMock(base_url=url, recording=tmp_path / "a.json"), pytest.raises(openai.APIConnectionError):
+            new_client(base_url=url, max_retries=0).models.list()
+        run.finish_test(True)
+    (exchange,) = read_exchanges(tmp_path / "a.json")
+    assert exchange["response"] == {"fault": "ConnectError"}
+    with recording_run(False), OpenAIMock(base_url=url, recording=tmp_path / "a.json"):
+        with pytest.raises(openai.APIConnectionError):
+            new_client(base_url=url, max_retries=0).models.list()
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_websocket_is_recorded_in_both_directions_and_replayed(recorder, client_kind):
+    async def scene():
+        events = []
+        async with enter(recorder.client(client_kind).responses.connect()) as connection:
+            for text in ("one", "two"):
+                await awaited(connection.response.create(model="m", input=text))
+                while not events or events[-1]["type"] != "response.completed" or len(events) < 5:
+                    events.append((await awaited(connection.recv())).to_dict())
+                events.append({"type": "end"})
+        return events
+
+    recorder.service.responses.create.response = ["First.", "Second."]
+    recorded = recorder.record(lambda: run_coroutine(client_kind, scene()))
+    (exchange,) = read_exchanges(recorder.path)
+    messages = exchange["response"]["messages"]
+    assert exchange["endpoint"] == "responses.connect"
+    assert [message["sent"]["input"] for message in messages if "sent" in message] == ["one", "two"]
+    assert list(messages[0]) == ["sent"]
+    replayed, replaying_mock = recorder.replay(lambda: run_coroutine(client_kind, scene()), assert_all_used=True)
+    assert replayed == recorded
+    assert [record.method for record in replaying_mock.requests] == ["GET", "WS", "WS"]
+
+
+@requires_uvicorn
+@requires("realtime.connect")
+def test_websocket_that_sends_first_is_replayed(recorder):
+    def scene():
+        with recorder.client().realtime.connect(model="gpt-realtime") as connection:
+            created = connection.recv().to_dict()
+            connection.session.update(session={"type": "realtime", "instructions": "Be brief."})
+            return created, connection.recv().to_dict()
+
+    recorded = recorder.record(scene)
+    (exchange,) = read_exchanges(recorder.path)
+    assert exchange["request"] == {"path": "/realtime", "query": {"model": "gpt-realtime"}}
+    assert [*map(list, exchange["response"]["messages"])] == [["received"], ["sent"], ["received"]]
+    assert recorder.replay(scene)[0] == recorded
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_close_code_of_a_websocket_is_replayed(recorder):
+    def scene():
+        with recorder.client().responses.connect() as connection:
+            connection.response.create(model="m", input="Hi")
+            with pytest.raises(connection_closed_error()) as raised:
+                while True:
+                    connection.recv()
+        return raised.value.rcvd.code, raised.value.rcvd.reason
+
+    recorder.service.responses.create.response = streamed("one two", fail_after=2, fault=1013)
+    recorded = recorder.record(scene)
+    assert recorded[0] == 1013
+    assert read_exchanges(recorder.path)[0]["response"]["messages"][-1] == {"closed": 1013, "reason": recorded[1]}
+    assert recorder.replay(scene)[0] == recorded
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_refused_websocket_is_replayed(recorder):
+    def scene():
+        with pytest.raises(importlib.import_module("websockets.exceptions").InvalidStatus) as raised:
+            recorder.client().responses.connect().enter()
+        return raised.value.response.status_code, json.loads(raised.value.response.body)
+
+    recorder.service.responses.connect.response = error(401)
+    recorded = recorder.record(scene)
+    assert recorded[0] == 401
+    assert recorder.replay(scene)[0] == recorded
+
+
+@requires_uvicorn
+def test_scripted_calls_are_not_recorded(recorder):
+    def scene():
+        recorder.recording_mock_or_new.chat.completions.create.response = "scripted"
+        client = recorder.client()
+        return client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content, client.models.list().data
+
+    with recording_run() as run:
+        with OpenAIMock(base_url=recorder.url, recording=recorder.path) as recorder.recording_mock_or_new:
+            assert scene()[0] == "scripted"
+        run.finish_test(True)
+    assert [exchange["endpoint"] for exchange in read_exchanges(recorder.path)] == ["models.list"]
+    assert [record.endpoint for record in recorder.service.requests] == ["models.list"]
+
+
+@requires_uvicorn
+def test_many_concurrent_calls_are_recorded_and_replayed(recorder):
+    async def scene():
+        async with recorder.client("async") as client:
+            questions = [f"question {number}" for number in range(200)]
+            calls = [client.responses.create(model="m", input=question) for question in questions]
+            return [response.output_text for response in await asyncio.gather(*calls)]
+
+    recorder.service.responses.create.response = lambda request, body: body["input"].upper()
+    recorded = recorder.record(lambda: asyncio.run(scene()))
+    assert recorded[199] == "QUESTION 199"
+    assert recorder.replay(lambda: asyncio.run(scene()), assert_all_used=True)[0] == recorded
+
+
+@requires_uvicorn
+def test_azure_call_is_recorded_below_its_base(recorder):
+    def scene():
+        client = openai.AzureOpenAI(
+            api_key="azure-secret-key", api_version="2024-10-21", base_url=f"{recorder.url}/openai"
+        )
+        return client.chat.completions.create(**CHAT_REQUEST).to_dict()
+
+    recorded = recorder.record(scene)
+    (exchange,) = read_exchanges(recorder.path)
+    assert exchange["request"]["path"] == "/chat/completions"
+    assert exchange["request"]["query"] == {"api-version": "2024-10-21"}
+    assert exchange["request"]["body"]["model"] == CHAT_REQUEST["model"]
+    assert recorder.replay(scene)[0] == recorded
+
+
+def test_nothing_leaves_without_the_option(listener, tmp_path):
+    path = write_exchanges(tmp_path / "a.json", chat_exchange("Hi"))
+    with OpenAIMock(base_url=f"http://{listener}/v1", recording=path) as openai_mock:
+        client = new_client(base_url=f"http://{listener}/v1")
+        assert client.responses.create(**INPUT_REQUEST).status == "completed"
+        with pytest.raises(AssertionError, match="no recording matches"):
+            client.chat.completions.create(**CHAT_REQUEST)
+        openai_mock.load(path)
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def test_saved_request_log_is_readable_json(openai_mock, tmp_path):
+    openai_mock.chat.completions.create.response = "Grüße!"
+    sdk().chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    openai_mock.save(tmp_path / "hello.json")
+    text = (tmp_path / "hello.json").read_text(encoding="utf-8")
+    assert text.startswith(
+        '{\n  "version": 1,\n  "exchanges": [\n    {\n      "endpoint": "chat.completions.create",\n'
+        '      "request": {\n        "path": "/chat/completions",\n        "body": {\n'
+    )
+    assert '"content": "Grüße!"' in text
+    assert text.endswith("}\n")
+
+
+def test_saved_exchange_has_the_headers_that_matter(openai_mock, tmp_path):
+    openai_mock.models.list.response = error(429, retry_after=3)
+    with pytest.raises(openai.RateLimitError):
+        sdk().with_options(max_retries=0).models.list()
+    openai_mock.save(tmp_path / "a.json")
+    (exchange,) = read_exchanges(tmp_path / "a.json")
+    assert exchange["request"] == {"path": "/models"}
+    assert exchange["response"]["status"] == 429
+    assert exchange["response"]["headers"]["retry-after"] == "3"
+    assert {"retry-after", "x-request-id"} <= exchange["response"]["headers"].keys()
+    assert not {"date", "content-length", "content-type"} & exchange["response"]["headers"].keys()
+
+
+def test_saved_stream_is_a_list_of_events(openai_mock, tmp_path):
+    openai_mock.chat.completions.create.response = "one two"
+    openai_mock.responses.create.response = "one two"
+    asyncio.run(stream_with(sdk("async")))
+    events = list(sdk().responses.create(**INPUT_REQUEST, stream=True))
+    openai_mock.save(tmp_path / "a.json")
+    chat, response = read_exchanges(tmp_path / "a.json")
+    assert chat["response"]["events"][-1] == "[DONE]"
+    assert chat["response"]["events"][0]["object"] == "chat.completion.chunk"
+    assert [event["type"] for event in response["response"]["events"]] == [event.type for event in events]
+    assert "unfinished" not in chat["response"]
+    assert "unfinished" not in response["response"]
+
+
+def test_events_whose_name_is_not_their_type_are_saved_with_their_name():
+    text = (
+        ": comment\n\n"
+        'event: thread.created\ndata: {"id": "thread_1"}\n\n'
+        'event: a\r\ndata: {"type": "a"}\r\n\r\n'
+        'data: {"type": "b"}\n\n'
+        "data: one\ndata: two\n\n"
+        "event: done\ndata: [DONE]\n\n"
+        'data: {"type": "not finished"'
+    )
+    events = openai_responses._parse_events(text)
+    assert events == [
+        {"event": "thread.created", "data": {"id": "thread_1"}},
+        {"type": "a"},
+        {"event": None, "data": {"type": "b"}},
+        "one\ntwo",
+        {"event": "done", "data": "[DONE]"},
+    ]
+    assert [openai_responses._event_from_recording(event) for event in events] == [
+        ("thread.created", {"id": "thread_1"}),
+        ("a", {"type": "a"}),
+        (None, {"type": "b"}),
+        (None, "one\ntwo"),
+        ("done", "[DONE]"),
+    ]
+
+
+@pytest.mark.parametrize("size, form", [(4096, "base64"), (4098, "file")])
+def test_long_bytes_are_saved_in_a_file_beside_the_recording(openai_mock, tmp_path, size, form):
+    content = b"\x00\xff" * (size // 2)
+    openai_mock.audio.speech.create.response = content
+    asyncio.run(record_speech(sdk("async")))
+    openai_mock.save(tmp_path / "talk.json")
+    (exchange,) = read_exchanges(tmp_path / "talk.json")
+    assert exchange["response"]["headers"]["content-type"] == "audio/mpeg"
+    assert form in exchange["response"]
+    files = sorted(path.name for path in tmp_path.iterdir() if path.name != "talk.json")
+    assert files == ([exchange["response"]["file"]] if form == "file" else [])
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "talk.json")
+    assert asyncio.run(record_speech(sdk("async"))) == content
+
+
+def test_files_that_a_new_recording_does_not_need_are_removed(openai_mock, tmp_path):
+    for byte in (b"\x00", b"\x01"):
+        openai_mock.reset()
+        openai_mock.audio.speech.create.response = byte * 5000
+        asyncio.run(record_speech(sdk("async")))
+        openai_mock.save(tmp_path / "talk.json")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_interrupted_save_leaves_the_old_recording(openai_mock, tmp_path, monkeypatch):
+    path = write_exchanges(tmp_path / "a.json", chat_exchange("old"))
+    before = path.read_bytes()
+    complete("Hi")
+    monkeypatch.setattr(os, "replace", unittest.mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        openai_mock.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_numbers_of_a_list_are_saved_in_one_line(openai_mock, tmp_path):
+    openai_mock.embeddings.create.response = [0.5, -1e-05, 3]
+    sdk().embeddings.create(model="m", input="Hi", encoding_format="float")
+    openai_mock.save(tmp_path / "a.json")
+    assert '"embedding": [0.5, -1e-05, 3' in (tmp_path / "a.json").read_text()
+
+
+def test_mistakes_and_unknown_calls_are_not_saved(openai_mock, tmp_path):
+    openai_mock.responses.create.response = []
+    with pytest.raises(AssertionError):
+        sdk().responses.create(**INPUT_REQUEST)
+    with pytest.raises(AssertionError):
+        httpx.get(f"{BASE_URL}/nowhere")
+    openai_mock.save(tmp_path / "a.json")
+    assert read_exchanges(tmp_path / "a.json") == []
+
+
+@requires("responses.connect")
+def test_saved_websocket_of_a_mock_can_be_replayed(openai_mock, tmp_path):
+    def scene():
+        with sdk().responses.connect() as connection:
+            connection.response.create(model="m", input="Hi")
+            return connection.recv().to_dict()
+
+    openai_mock.responses.create.response = "one two"
+    recorded = scene()
+    openai_mock.save(tmp_path / "a.json")
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "a.json")
+    assert scene() == recorded
+
+
+def test_saving_a_replay_gives_the_same_file(openai_mock, tmp_path):
+    openai_mock.responses.create.response = UNICODE_TEXT
+    for _ in range(2):
+        asyncio.run(record_response(sdk("async")))
+        asyncio.run(record_response_stream(sdk("async")))
+        asyncio.run(record_upload(sdk("async")))
+        openai_mock.save(tmp_path / "new.json")
+        openai_mock.reset()
+        openai_mock.load(tmp_path / "new.json")
+        if not (tmp_path / "old.json").exists():
+            (tmp_path / "new.json").rename(tmp_path / "old.json")
+    assert (tmp_path / "new.json").read_text() == (tmp_path / "old.json").read_text()
+
+
+# ---- secrets ---------------------------------------------------------------------------------------------------------
+
+
+MARKER = "s3cretMarker0123"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": f"Bearer {MARKER}"},
+        {"api-key": MARKER},
+        {"cookie": f"session={MARKER}; theme=dark"},
+        {"openai-organization": MARKER},
+        {"openai-project": MARKER},
+        {"x-goog-user-project": MARKER},
+        {"ocp-apim-subscription-key": MARKER},
+        {"x-amz-security-token": MARKER},
+        {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{MARKER}"},
+    ],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_secret_of_a_header_is_nowhere_in_the_recording(openai_mock, tmp_path, headers):
+    answer = chat_json(f"You are {MARKER}.") | {"echo": [{MARKER: MARKER}]}
+    openai_mock.chat.completions.create.response = httpx.Response(200, json=answer, headers={"x-request-id": MARKER})
+    body = CHAT_REQUEST | {"metadata": {"key": f"a {MARKER} b"}}
+    httpx.post(f"{BASE_URL}/chat/completions?x={MARKER}", json=body, headers=headers)
+    openai_mock.save(tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    assert MARKER not in text
+    assert '"content": "You are ***."' in text
+
+
+@pytest.mark.parametrize("header", ["set-cookie", "openai-organization", "openai-project", "x-account-id"])
+def test_account_of_a_response_header_is_nowhere_in_the_recording(openai_mock, tmp_path, header):
+    value = f"session={MARKER}; path=/" if header == "set-cookie" else MARKER
+    answer = chat_json(f"You are {MARKER}.")
+    openai_mock.chat.completions.create.response = httpx.Response(200, json=answer, headers={header: value})
+    complete("Hi")
+    openai_mock.save(tmp_path / "a.json")
+    assert MARKER not in (tmp_path / "a.json").read_text()
+
+
+@pytest.mark.parametrize("query", ["api-key={}", "api_key={}", "key={}", "sig={}", "access_token={}", "code={}"])
+def test_secret_of_a_query_is_hidden(openai_mock, tmp_path, query):
+    httpx.get(f"{BASE_URL}/models?{query.format(MARKER)}&limit=1")
+    openai_mock.save(tmp_path / "a.json")
+    assert MARKER not in (tmp_path / "a.json").read_text()
+    assert read_exchanges(tmp_path / "a.json")[0]["request"]["query"]["limit"] == "1"
+
+
+@pytest.mark.parametrize("variable", openai_responses._SECRET_VARIABLES)
+def test_secret_of_the_environment_is_hidden(openai_mock, tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, MARKER)
+    openai_mock.chat.completions.create.response = f"Your key is {MARKER}."
+    complete(f"My key is {MARKER}.")
+    list(sdk().chat.completions.create(**CHAT_REQUEST, stream=True))
+    openai_mock.save(tmp_path / "a.json")
+    assert MARKER not in (tmp_path / "a.json").read_text()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"authorization": MARKER},
+        {"api_key": MARKER},
+        {"openai_api_key": MARKER},
+        {"client_secret": MARKER},
+        {"client_secret": {"value": MARKER, "expires_at": 1}},
+        {"signing_secret": MARKER},
+        {"access_token": MARKER},
+        {"password": MARKER},
+        {"tools": [{"type": "mcp", "server_url": "https://a.test", "headers": {"X-Any": MARKER}}]},
+        {"tools": [{"type": "mcp", "server_url": f"https://a.test/?token={MARKER}"}]},
+        {"text": f"sk-proj-{MARKER}"},
+        {"text": f"the key ek_{MARKER} is mine"},
+        {"text": f"whsec_{MARKER}"},
+        {"text": f"org-{MARKER}"},
+        {"text": f"eyJ{MARKER}.{MARKER}.{MARKER}"},
+        {"text": f"Authorization: Bearer {MARKER}"},
+        {"model": f"ft:gpt-4.1:{MARKER}:mine:abc"},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_secrets_in_bodies_are_hidden_by_their_name_or_their_form(openai_mock, tmp_path, fields):
+    openai_mock.responses.create.response = httpx.Response(200, json={"object": "response", **fields})
+    httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "Hi", **fields})
+    openai_mock.save(tmp_path / "a.json")
+    assert MARKER not in (tmp_path / "a.json").read_text()
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "a.json")
+    assert httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "Hi", **fields}).status_code == 200
+
+
+def test_secrets_in_forms_paths_texts_and_bytes_are_hidden(openai_mock, tmp_path):
+    client = new_client()
+    client = client.with_options(api_key=MARKER)
+    openai_mock.audio.speech.create.response = b"\x00\xff" + MARKER.encode()
+    openai_mock.files.content.response = f"text {MARKER}"
+    client.files.create(file=(f"{MARKER}.txt", MARKER.encode()), purpose="user_data")
+    client.audio.speech.create(model="tts-1", voice="alloy", input="Hi")
+    client.files.content(MARKER)
+    openai_mock.save(tmp_path / "a.json")
+    exchanges = read_exchanges(tmp_path / "a.json")
+    assert MARKER not in json.dumps(exchanges)
+    assert exchanges[0]["request"]["body"]["file"]["filename"] == "***.txt"
+    assert base64.b64decode(exchanges[1]["response"]["base64"]) == b"\x00\xff***"
+    assert exchanges[2]["request"]["path"] == "/files/***/content"
+
+
+@requires("realtime.client_secrets.create")
+def test_created_secrets_and_keys_are_hidden(openai_mock, tmp_path):
+    secret = sdk().realtime.client_secrets.create(session={"type": "realtime"}).value
+    assert secret
+    openai_mock.save(tmp_path / "a.json")
+    assert secret not in (tmp_path / "a.json").read_text()
+
+
+@requires("admin.organization.admin_api_keys.create")
+def test_keys_and_people_of_an_organization_are_hidden(openai_mock, tmp_path):
+    organization = sdk().admin.organization
+    owner = {"name": MARKER, "object": "organization.user", "id": "user-1"}
+    key = {"value": f"sk-admin-{MARKER}", "redacted_value": f"sk-{MARKER}", "owner": owner}
+    openai_mock.admin.organization.admin_api_keys.create.response = key
+    openai_mock.admin.organization.users.list.response = {"data": [{"email": f"{MARKER}@a.test", "name": MARKER}]}
+    organization.admin_api_keys.create(name="ci")
+    organization.users.list()
+    openai_mock.save(tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    assert MARKER not in text
+    assert '"name": "ci"' in text
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_recording_of_a_websocket_has_no_key(recorder):
+    def scene():
+        with new_client(base_url=recorder.url).with_options(api_key=MARKER).responses.connect() as connection:
+            connection.response.create(model="m", input=f"My key is {MARKER}.")
+            return connection.recv().type
+
+    recorder.service.for_key(MARKER).responses.create.response = f"Your key is {MARKER}."
+    assert recorder.record(scene) == "response.created"
+    assert MARKER not in recorder.path.read_text()
+
+
+# ---- matching --------------------------------------------------------------------------------------------------------
+
+
+def test_equal_requests_get_their_responses_in_order(openai_mock, tmp_path):
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *map(chat_exchange, ["one", "two"])))
+    assert [complete("Hi"), complete("Hi")] == ["one", "two"]
+    with pytest.raises(AssertionError, match=r"a\.json exchanges\[0\] was recorded twice, and is called once more"):
+        complete("Hi")
+
+
+def test_requests_are_answered_in_any_order(openai_mock, tmp_path):
+    exchanges = [chat_exchange("sun", "weather"), chat_exchange("noon", "time")]
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *exchanges))
+    assert [complete("time"), complete("weather")] == ["noon", "sun"]
+
+
+def test_call_that_no_recording_matches_raises_with_the_difference(openai_mock, tmp_path):
+    exchanges = [chat_exchange("noon", "What is the time now?"), chat_exchange("sun", "weather")]
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *exchanges))
+    with pytest.raises(AssertionError) as raised:
+        complete("weather", temperature=1)
+    message = str(raised.value)
+    assert "no recording matches this call to chat.completions.create" in message
+    assert "the closest one is a.json exchanges[1]" in message
+    assert '+    "temperature": 1' in message
+    assert "What is the time" not in message
+
+
+@pytest.mark.parametrize(
+    "recorded, actual, matches",
+    [
+        ({"a": 1}, {"a": 1}, True),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"a": True}, False),
+        ({"a": False}, {"a": 0}, False),
+        ({"a": 1}, {}, False),
+        ({}, {"a": 1}, False),
+        ([1, 2], [2, 1], False),
+        ([1], [1, 1], False),
+        ("***", {"any": 1}, True),
+        ("a *** b", "a long\ntext b", True),
+        ("a *** b", "a b c", False),
+        ("a.***", "abc", False),
+        (["***"], [1, 2], False),
+        ("a ***", ["a x"], False),
+    ],
+)
+def test_stars_match_any_text_and_everything_else_itself(recorded, actual, matches):
+    assert openai_responses._matches_recorded(recorded, actual) is matches
+
+
+@pytest.mark.parametrize("part", ["path", "query", "body", "file"])
+def test_each_part_of_a_request_has_to_match(openai_mock, tmp_path, part):
+    file = ("a.txt", b"one")
+    client = sdk()
+    client.files.retrieve_first = client.files.create(file=file, purpose="user_data")
+    id = client.files.retrieve_first.id
+    client.files.list(limit=1)
+    client.files.retrieve(id)
+    openai_mock.save(tmp_path / "a.json")
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "a.json")
+    with pytest.raises(AssertionError, match="no recording matches"):
+        if part == "path":
+            client.files.retrieve("file-other")
+        elif part == "query":
+            client.files.list(limit=2)
+        elif part == "body":
+            client.files.create(file=file, purpose="batch")
+        else:
+            client.files.create(file=("a.txt", b"two"), purpose="user_data")
+
+
+def test_rules_come_before_recordings_and_these_before_the_response(openai_mock, create, tmp_path):
+    create.when("rule").response = "rule"
+    create.response = "response"
+    exchanges = [chat_exchange("recorded", "rule"), chat_exchange("recorded", "recording")]
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *exchanges))
+    assert [complete("rule"), complete("recording"), complete("other")] == ["rule", "recorded", "response"]
+
+
+def test_unused_recordings_fail_assert_all_used(openai_mock, tmp_path):
+    exchanges = [chat_exchange("one", "a"), chat_exchange("two", "a"), chat_exchange("three", "b")]
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *exchanges))
+    complete("a")
+    with pytest.raises(AssertionError) as raised:
+        openai_mock.assert_all_used()
+    assert "chat.completions.create of a.json exchanges[2] was never hit" in str(raised.value)
+    assert "chat.completions.create of a.json exchanges[0] has 1 step left of 2" in str(raised.value)
+
+
+def test_request_log_names_the_recording_that_answered(openai_mock, create, tmp_path):
+    openai_mock.load(write_exchanges(tmp_path / "a.json", chat_exchange("one")))
+    complete("Hi")
+    assert str(create.requests[0].answered_by) == "chat.completions.create of a.json exchanges[0]"
+
+
+def test_objects_of_recorded_calls_are_in_the_state(openai_mock, tmp_path):
+    client = sdk()
+    response = client.responses.create(**INPUT_REQUEST)
+    streamed_response = list(client.responses.create(**INPUT_REQUEST, stream=True))[-1].response
+    file = client.files.create(file=("a.txt", b"one"), purpose="user_data")
+    gone = client.files.create(file=("b.txt", b"two"), purpose="user_data")
+    client.files.delete(gone.id)
+    openai_mock.save(tmp_path / "a.json")
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "a.json")
+    client.responses.create(**INPUT_REQUEST)
+    list(client.responses.create(**INPUT_REQUEST, stream=True))
+    client.files.create(file=("a.txt", b"one"), purpose="user_data")
+    client.files.create(file=("b.txt", b"two"), purpose="user_data")
+    client.files.delete(gone.id)
+    assert client.responses.retrieve(response.id).output_text == response.output_text
+    assert client.responses.retrieve(streamed_response.id).output_text == streamed_response.output_text
+    assert client.files.retrieve(file.id).filename == "a.txt"
+    assert client.files.content(file.id).content == b"one"
+    assert [file.id for file in client.files.list().data] == [file.id]
+
+
+def test_recording_answers_on_another_host(tmp_path):
+    path = write_exchanges(tmp_path / "a.json", chat_exchange("Hi"))
+    with OpenAIMock(base_url="http://localhost:8000/v1", recording=path):
+        client = new_client(base_url="http://localhost:8000/v1")
+        assert client.chat.completions.create(**chat_exchange("")["request"]["body"]).choices[0].message.content == "Hi"
+
+
+@requires_uvicorn
+@pytest.mark.openai_mock(limits={"keys": 100})
+def test_recording_of_a_served_mock_answers_each_key(openai_server, tmp_path):
+    openai_server.mock.load(write_exchanges(tmp_path / "a.json", chat_exchange("Hi")))
+    for key in ("sk-1", "sk-2"):
+        client = new_client(base_url=openai_server.url).with_options(api_key=key)
+        completion = client.chat.completions.create(**chat_exchange("")["request"]["body"])
+        assert completion.choices[0].message.content == "Hi"
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    "text, message", [("two", r"another message than that of .*messages\[0\]"), ("one", "no more")]
+)
+def test_other_message_of_a_websocket_raises(openai_mock, tmp_path, text, message):
+    exchange = {
+        "endpoint": "responses.connect",
+        "request": {"path": "/responses"},
+        "response": {"status": 101, "messages": [{"sent": {"type": "response.create", "input": "one"}}]},
+    }
+    openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
+    with sdk().responses.connect() as connection:
+        if text == "one":
+            connection.send({"type": "response.create", "input": "one"})
+        with pytest.raises(AssertionError, match=message):
+            connection.send({"type": "response.create", "input": text})
+
+
+# ---- recordings by hand ----------------------------------------------------------------------------------------------
+
+
+def test_recording_edited_by_hand_answers_with_the_new_text(openai_mock, tmp_path):
+    complete("Hi")
+    openai_mock.save(tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    (tmp_path / "a.json").write_text(text.replace(openai_responses._DEFAULT_TEXT, "By hand.").replace('"Hi"', '"***"'))
+    openai_mock.reset()
+    openai_mock.load(tmp_path / "a.json")
+    assert complete("Anything") == "By hand."
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ('"version": 1,', '"version": 1', r"a\.json, line 3, column 3: Expecting ',' delimiter.*check the commas"),
+        ('"status": 200,', '"status": 200,,', r"a\.json, line \d+, column \d+: .*check the commas"),
+        ("\n}", "", r"a\.json, line \d+, column \d+: .*at the end of the file"),
+        ('"version": 1', '"version": 2', r"a\.json: version is 2, but this release reads version 1; record it again"),
+        ('"version": 1,', "", r"a\.json: the file has no field 'version'; add it"),
+        ('"status"', '"staus"', r"line \d+: exchanges\[0\]\.response has an unknown field 'staus'\. Closest: 'status'"),
+        (
+            '"status": 200',
+            '"status": "200"',
+            r"line \d+: exchanges\[0\]\.response\.status is '200'; expected an integer",
+        ),
+        ('"status": 200', '"status": 20', r"exchanges\[0\]\.response\.status is 20; expected 100 to 599"),
+        ('"status": 200,', "", r"exchanges\[0\]\.response has no field 'status'; add it"),
+        ('"json"', '"text": "", "json"', r"response has both 'json' and 'text'; a response has one of them"),
+        (
+            "completions.create",
+            "completions.crate",
+            r"endpoint is 'chat\.completions\.crate', .*Closest: 'chat.*create'",
+        ),
+        ('"/chat/completions"', '"/chat/completion"', r"path is '/chat/completion'; the path of chat.* is '/chat/comp"),
+        ('"/chat/completions"', '"/v1/chat/completions"', r"the path of chat.* is '/chat/completions'"),
+        ('"request": {', '"request": [], "x": {', r"exchanges\[0\]\.request is \[\]; expected an object"),
+        ('"json": {', '"base64": "@@@", "x": {', r"exchanges\[0\]\.response has an unknown field 'x'"),
+        ('"status": 200', '"status": 200, "headers": {"a": 1}', r"response\.headers\.a is 1; expected a string"),
+        ('"status": 200', '"fault": "ConectError"', r"fault is 'ConectError'; expected the name of a network error"),
+    ],
+)
+def test_mistake_in_a_recording_raises_with_its_position(openai_mock, tmp_path, old, new, message):
+    path = write_exchanges(tmp_path / "a.json", chat_exchange("Hi"))
+    text = path.read_text()
+    assert old in text
+    path.write_text("".join(text.rpartition(old)[0:1]) + new + text.rpartition(old)[2])
+    with pytest.raises(ValueError, match=message):
+        openai_mock.load(path)
+
+
+def test_position_of_an_unknown_field_is_its_line(openai_mock, tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{\n  "version": 1,\n  "exchanges": [],\n  "extra": 1\n}\n')
+    with pytest.raises(
+        ValueError, match=r"^a\.json, line 4: the file has an unknown field 'extra'\. Available: version,"
+    ):
+        openai_mock.load(path)
+
+
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        ({"status": 200, "base64": "@@@"}, r"base64 is not base64"),
+        ({"status": 200, "file": "gone.mp3"}, r"file is 'gone\.mp3', but .* has no such file"),
+        ({"status": 101, "messages": []}, r"or for a call that does not use a WebSocket"),
+        ({}, r"has no field 'status'"),
+    ],
+)
+def test_invalid_response_in_a_recording_raises(openai_mock, tmp_path, response, message):
+    exchange = chat_exchange("Hi") | {"response": response}
+    with pytest.raises(ValueError, match=message):
+        openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
+
+
+@requires("responses.connect")
+def test_message_of_both_directions_in_a_recording_raises(openai_mock, tmp_path):
+    response = {"status": 101, "messages": [{"sent": 1, "received": 2}]}
+    exchange = {"endpoint": "responses.connect", "request": {"path": "/responses"}, "response": response}
+    with pytest.raises(ValueError, match=r"response\.messages\[0\] must have one of 'sent', 'received' and 'closed'"):
+        openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
+
+
+def test_missing_recording_raises_with_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"gone\.json does not exist; to record it, run pytest --openai-record"):
+        OpenAIMock(recording=tmp_path / "gone.json")
+
+
+def test_recording_that_is_not_utf_8_raises_with_its_line(openai_mock, tmp_path):
+    (tmp_path / "a.json").write_bytes(b'{\n"\xff"}')
+    with pytest.raises(ValueError, match=r"a\.json, line 2: the file is not UTF-8"):
+        openai_mock.load(tmp_path / "a.json")
+
+
+# ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
+
+
+def make_cassette(url, path, scene, **settings):
+    """Have vcrpy record a scene with the mock that is served at a URL, as if it were the service."""
+    vcr = pytest.importorskip("vcr")
+    with vcr.use_cassette(str(path), record_mode="all", **settings):
+        result = scene(url)
+    address = url.removesuffix("/v1")
+    path.write_text(path.read_text().replace(address, "https://api.openai.com"), encoding="utf-8")
+    return result
+
+
+async def cassette_scene(client_kind, url):
+    client = new_client(client_kind, base_url=url)
+    results = []
+    for scene in (record_chat, record_chat_stream, record_response_stream, record_upload, record_errors):
+        results.append(await scene(client))
+    return results
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("serializer", ["yaml", "json"])
+def test_cassette_of_vcrpy_answers_its_calls(openai_server, tmp_path, client_kind, serializer):
+    openai_server.mock.chat.completions.create.response = UNICODE_TEXT
+    path = tmp_path / f"cassette.{serializer}"
+
+    def scene(url):
+        return run_coroutine(client_kind, cassette_scene(client_kind, url))
+
+    recorded = make_cassette(openai_server.url, path, scene, serializer=serializer)
+    count = len(openai_server.mock.requests)
+    with OpenAIMock(assert_all_used=True) as openai_mock:
+        openai_mock.load(path)
+        assert scene(BASE_URL) == recorded
+    assert len(openai_server.mock.requests) == count
+
+
+CASSETTE = """
+interactions:
+- request:
+    body: '{{"model": "m", "messages": [{{"role": "user", "content": "Hi"}}]}}'
+    headers:
+      authorization: [Bearer {marker}]
+      content-type: [application/json]
+    method: POST
+    uri: https://api.openai.com/v1/chat/completions
+  response: {response}
+- request: {{body: null, headers: {{}}, method: GET, uri: "https://weather.example/today"}}
+  response: {{body: {{string: ""}}, headers: {{}}, status: {{code: 204, message: ""}}}}
+version: 1
+"""
+GZIPPED = base64.b64encode(gzip.compress(json.dumps(chat_json("Hi")).encode())).decode()
+CASSETTE_RESPONSES = {
+    "string": {"body": {"string": json.dumps(chat_json("Hi"))}, "headers": {}, "status": {"code": 200}},
+    "body": {"body": json.dumps(chat_json("Hi")), "headers": {}, "status": {"code": 200}},
+    "httpx": {"content": json.dumps(chat_json("Hi")), "headers": {}, "http_version": "HTTP/1.1", "status_code": 200},
+    "base64": {"body": {"base64_string": base64.b64encode(json.dumps(chat_json("Hi")).encode()).decode()}},
+    "decompressed": {"body": {"string": json.dumps(chat_json("Hi"))}, "headers": {"Content-Encoding": ["gzip"]}},
+}
+
+
+@pytest.mark.parametrize("form", [*CASSETTE_RESPONSES, "gzip"])
+def test_forms_of_bodies_in_a_cassette(openai_mock, tmp_path, form):
+    if form == "gzip":
+        body = f"{{string: !!binary {GZIPPED}}}"
+        response = f"{{body: {body}, headers: {{content-encoding: [gzip]}}, status: {{code: 200, message: OK}}}}"
+    else:
+        fields = {"headers": {}, "status": {"code": 200, "message": "OK"}} | CASSETTE_RESPONSES[form]
+        if "status_code" in fields:
+            del fields["status"]
+        fields["headers"] = {**fields["headers"], "content-type": ["application/json"]}
+        response = json.dumps(fields)
+    if form == "gzip":
+        response = response.replace("headers: {", "headers: {content-type: [application/json], ")
+    path = tmp_path / "a.yaml"
+    path.write_text(CASSETTE.format(marker=MARKER, response=response))
+    openai_mock.load(path)
+    assert complete("Hi") == "Hi"
+    openai_mock.save(tmp_path / "a.json")
+    assert MARKER not in (tmp_path / "a.json").read_text()
+
+
+def test_cassette_without_calls_of_the_api_raises_with_its_hosts(openai_mock, tmp_path):
+    text = CASSETTE.format(marker=MARKER, response=json.dumps(CASSETTE_RESPONSES["string"]))
+    (tmp_path / "a.yml").write_text(text.replace("api.openai.com", "api.example.com"))
+    with pytest.raises(
+        ValueError, match=r"a\.yml has no calls of the OpenAI API: its hosts are api\.example\.com, weather"
+    ):
+        openai_mock.load(tmp_path / "a.yml")
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a: [", "a.yaml is not YAML that can be loaded safely"),
+        ("- 1", "a.yaml is not a cassette of vcrpy; expected an object with a list of interactions"),
+        ("interactions: [1]", r"a.yaml: interactions\[0\] is not one of vcrpy"),
+        ("a: !!python/object/apply:os.getcwd []", "a.yaml is not YAML that can be loaded safely"),
+    ],
+)
+def test_file_that_is_not_a_cassette_raises(openai_mock, tmp_path, text, message):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        openai_mock.load(tmp_path / "a.yaml")
+
+
+def test_cassette_without_pyyaml_raises_import_error(openai_mock, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "a.yaml").write_text("interactions: []")
+    with pytest.raises(ImportError, match=r"to load the cassette a\.yaml, install PyYAML: pip install pyyaml"):
+        openai_mock.load(tmp_path / "a.yaml")
+
+
+# ---- the option of pytest --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_recorded_suite(run_suite, openai_server, monkeypatch):
+    """Return a function that runs a suite whose mocks take the served mock for the service."""
+    monkeypatch.delenv("CI", raising=False)
+    head = f"""
+        import openai, openai_responses, pytest
+
+        URL = {openai_server.url!r}
+
+        def ask(text):
+            client = openai.OpenAI(api_key="sk-fake", base_url=URL, max_retries=0)
+            return client.responses.create(model="m", input=text).output_text
+    """
+
+    def run(code, *options):
+        return run_suite(inspect.cleandoc(head) + "\n\n" + inspect.cleandoc(code), *options)
+
+    return run
+
+
+RECORDED_SUITE = """
+    @pytest.mark.openai_mock(base_url=URL, recording="weather.json")
+    @pytest.mark.parametrize("city", ["Oslo", "Rome"])
+    def test_weather(city):
+        assert ask(f"weather in {city}") == "It is sunny."
+
+    @openai_responses.mock(base_url=URL, recording="recordings/time.json")
+    def test_time(openai_mock):
+        assert ask("time") == "It is sunny."
+"""
+
+
+@requires_uvicorn
+def test_option_records_what_runs_offline_from_then_on(run_recorded_suite, openai_server, tmp_path):
+    openai_server.mock.responses.create.response = "It is sunny."
+    result = run_recorded_suite(RECORDED_SUITE, "--openai-record")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["*OpenAI recordings*", "weather.json, test_weather?Oslo?: 1 exchange recorded"])
+    tests = [exchange["test"] for exchange in read_exchanges(tmp_path / "weather.json")]
+    assert tests == ["test_weather[Oslo]", "test_weather[Rome]"]
+    assert len(read_exchanges(tmp_path / "recordings" / "time.json")) == 1
+    before = (tmp_path / "weather.json").read_bytes()
+    run_recorded_suite(RECORDED_SUITE).assert_outcomes(passed=3)
+    assert len(openai_server.mock.requests) == 3
+    assert (tmp_path / "weather.json").read_bytes() == before
+
+
+@requires_uvicorn
+def test_without_the_option_a_missing_recording_is_an_error(run_recorded_suite, openai_server):
+    result = run_recorded_suite(RECORDED_SUITE)
+    result.assert_outcomes(errors=3)
+    result.stdout.fnmatch_lines(
+        ["*FileNotFoundError: *weather.json does not exist; to record it, run pytest --openai-r*"]
+    )
+    assert openai_server.mock.requests == []
+
+
+@requires_uvicorn
+def test_test_that_was_not_recorded_is_an_error(run_recorded_suite, openai_server):
+    openai_server.mock.responses.create.response = "It is sunny."
+    run_recorded_suite(RECORDED_SUITE, "--openai-record", "-k", "Oslo or time").assert_outcomes(passed=2, deselected=1)
+    result = run_recorded_suite(RECORDED_SUITE)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*has no exchanges of test_weather?Rome?, but those of test_weather?Oslo?*"])
+
+
+@requires_uvicorn
+def test_failed_test_writes_nothing(run_recorded_suite, openai_server, tmp_path):
+    openai_server.mock.responses.create.response = "It is sunny."
+    run_recorded_suite(RECORDED_SUITE, "--openai-record")
+    before = (tmp_path / "weather.json").read_bytes()
+    openai_server.mock.responses.create.response = "It rains."
+    result = run_recorded_suite(RECORDED_SUITE, "--openai-record")
+    result.assert_outcomes(failed=3)
+    result.stdout.no_fnmatch_line("*OpenAI recordings*")
+    assert (tmp_path / "weather.json").read_bytes() == before
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("outcome", ["skip", "xfail", "teardown"])
+def test_test_that_does_not_pass_writes_nothing(run_recorded_suite, tmp_path, outcome):
+    suite = f"""
+        @pytest.fixture
+        def cleanup():
+            yield
+            assert {outcome != "teardown"}
+
+        @pytest.mark.openai_mock(base_url=URL, recording="a.json")
+        def test_it(cleanup):
+            ask("Hi")
+            if {outcome != "teardown"}:
+                getattr(pytest, {outcome!r}, print)("no")
+    """
+    run_recorded_suite(suite, "--openai-record")
+    assert not (tmp_path / "a.json").exists()
+
+
+@requires_uvicorn
+def test_drift_is_reported(run_recorded_suite, openai_server, tmp_path):
+    suite = """
+        @pytest.mark.openai_mock(base_url=URL, recording="a.json")
+        def test_it():
+            for text in {texts}:
+                ask(text)
+    """
+    openai_server.mock.responses.create.response = "It is sunny."
+    run_recorded_suite(suite.format(texts=["same", "changed", "gone"]), "--openai-record")
+    openai_server.mock.responses.create.when("changed").response = "It rains."
+    result = run_recorded_suite(suite.format(texts=["same", "changed", "added"]), "--openai-record")
+    result.stdout.fnmatch_lines(
+        [
+            "a.json, test_it: 1 unchanged, 1 changed, 1 added, 1 gone",
+            "a.json, test_it: changed: responses.create /responses",
+            '*-*"text": "It is sunny."*',
+            '*+*"text": "It rains."*',
+            "a.json, test_it: added: responses.create /responses",
+            "a.json, test_it: gone: responses.create /responses",
+        ]
+    )
+    assert len(read_exchanges(tmp_path / "a.json")) == 3
+
+
+@requires_uvicorn
+@pytest.mark.parametrize(
+    "value, is_refused", [("true", True), ("1", True), ("", False), ("0", False), ("false", False)]
+)
+def test_option_is_refused_in_ci(run_suite, monkeypatch, capsys, value, is_refused):
+    monkeypatch.setenv("CI", value)
+    assert openai_responses._is_in_ci() is is_refused
+
+
+@requires_uvicorn
+def test_option_in_ci_ends_the_run(tmp_path):
+    (tmp_path / "test_it.py").write_text("def test_it(openai_mock): pass")
+    settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", os.devnull]
+    environment = {"PYTHONPATH": str(ROOT), "CI": "true", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    completed = python(
+        "-m", "pytest", *settings, "--openai-record", str(tmp_path / "test_it.py"), succeeds=False, **environment
+    )
+    assert completed.returncode == 4
+    assert "--openai-record is refused, because the environment says CI" in completed.stderr
+
+
+@requires_uvicorn
+def test_option_sends_nothing_of_tests_without_a_recording(run_recorded_suite, openai_server):
+    suite = """
+        @pytest.mark.openai_mock(base_url=URL)
+        def test_it():
+            assert ask("Hi") == "This is a mock response."
+    """
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
+    assert openai_server.mock.requests == []
+
+
+@requires_uvicorn
+def test_broken_recording_is_an_error_before_the_first_call(run_recorded_suite, openai_server, tmp_path):
+    (tmp_path / "a.json").write_text("{")
+    suite = """
+        @pytest.mark.openai_mock(base_url=URL, recording="a.json")
+        def test_it():
+            ask("Hi")
+    """
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(errors=1)
+    assert openai_server.mock.requests == []
+    assert (tmp_path / "a.json").read_text() == "{"
+
+
+@requires_uvicorn
+def test_mock_that_the_test_makes_is_recorded_too(run_recorded_suite, openai_server, tmp_path):
+    suite = """
+        def test_it(tmp_path_factory):
+            with openai_responses.OpenAIMock(base_url=URL, recording="a.json"):
+                with pytest.raises(ZeroDivisionError):
+                    ask("Hi")
+                    1 / 0
+    """
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
+    assert len(read_exchanges(tmp_path / "a.json")) == 1
+    run_recorded_suite(suite).assert_outcomes(passed=1)
+    assert len(openai_server.mock.requests) == 1
+
+
+# ======================================================================================================================
 # IMPORT PATHS
 # ======================================================================================================================
 
