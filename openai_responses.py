@@ -23648,7 +23648,7 @@ def _parse_events(text: str) -> list[Any]:
     events = []
     for block in re.split(r"\r\n\r\n|\n\n|\r\r", text)[:-1]:
         fields: dict[str, list[str]] = {"event": [], "data": []}
-        for line in block.splitlines():
+        for line in re.split(r"\r\n|\n|\r", block):  # not `splitlines`, which also splits at characters of a text
             name, _, value = line.partition(":")
             fields.setdefault(name, []).append(value.removeprefix(" "))
         if fields["event"] or fields["data"]:  # anything else is a comment

@@ -30031,16 +30031,15 @@ def test_stream_that_the_client_left_replays_as_far_as_it_was_read(recorder):
             return [next(stream).to_dict() for _ in range(5)]
 
     def read_all():
-        return list(recorder.client().responses.create(**INPUT_REQUEST, stream=True))
+        message = r"recording\.json exchanges\[0\] has \d+ events, because the client read no more"
+        with pytest.raises(AssertionError, match=message):
+            list(recorder.client().responses.create(**INPUT_REQUEST, stream=True))
 
     recorder.service.responses.create.response = "word " * 2000
     recorded = recorder.record(read_some)
     assert read_exchanges(recorder.path)[0]["response"]["unfinished"] is True
     assert recorder.replay(read_some)[0] == recorded
-    with pytest.raises(
-        AssertionError, match=r"recording\.json exchanges\[0\] has \d+ events, because the client read no"
-    ):
-        recorder.replay(read_all)
+    recorder.replay(read_all)
 
 
 @requires_uvicorn
@@ -30073,9 +30072,11 @@ def test_unreachable_service_is_recorded_as_a_network_fault(tmp_path):
         run.finish_test(True)
     (exchange,) = read_exchanges(tmp_path / "a.json")
     assert exchange["response"] == {"fault": "ConnectError"}
-    with recording_run(False), OpenAIMock(base_url=url, recording=tmp_path / "a.json"):
+    client = new_client(base_url=url, max_retries=0)
+    with recording_run(False), OpenAIMock(base_url=url, recording=tmp_path / "a.json") as openai_mock:
         with pytest.raises(openai.APIConnectionError):
-            new_client(base_url=url, max_retries=0).models.list()
+            client.models.list()
+        assert len(openai_mock.requests) == 1
 
 
 @requires_uvicorn
@@ -30130,7 +30131,7 @@ def test_close_code_of_a_websocket_is_replayed(recorder):
                     connection.recv()
         return raised.value.rcvd.code, raised.value.rcvd.reason
 
-    recorder.service.responses.create.response = streamed("one two", fail_after=2, fault=1013)
+    recorder.service.responses.connect.response = streamed("one two", fail_after=2, fault=1013)
     recorded = recorder.record(scene)
     assert recorded[0] == 1013
     assert read_exchanges(recorder.path)[0]["response"]["messages"][-1] == {"closed": 1013, "reason": recorded[1]}
@@ -30675,14 +30676,14 @@ def test_recording_edited_by_hand_answers_with_the_new_text(openai_mock, tmp_pat
     [
         ('"version": 1,', '"version": 1', r"a\.json, line 3, column 3: Expecting ',' delimiter.*check the commas"),
         ('"status": 200,', '"status": 200,,', r"a\.json, line \d+, column \d+: .*check the commas"),
-        ("\n}", "", r"a\.json, line \d+, column \d+: .*at the end of the file"),
+        ("\n}", "", r"a\.json, line \d+, column \d+: Expecting ',' delimiter.*every bracket is closed"),
         ('"version": 1', '"version": 2', r"a\.json: version is 2, but this release reads version 1; record it again"),
         ('"version": 1,', "", r"a\.json: the file has no field 'version'; add it"),
         ('"status"', '"staus"', r"line \d+: exchanges\[0\]\.response has an unknown field 'staus'\. Closest: 'status'"),
         (
             '"status": 200',
             '"status": "200"',
-            r"line \d+: exchanges\[0\]\.response\.status is '200'; expected an integer",
+            r"line \d+: exchanges\[0\]\.response\.status is '200'; expected an int",
         ),
         ('"status": 200', '"status": 20', r"exchanges\[0\]\.response\.status is 20; expected 100 to 599"),
         ('"status": 200,', "", r"exchanges\[0\]\.response has no field 'status'; add it"),
@@ -30690,7 +30691,7 @@ def test_recording_edited_by_hand_answers_with_the_new_text(openai_mock, tmp_pat
         (
             "completions.create",
             "completions.crate",
-            r"endpoint is 'chat\.completions\.crate', .*Closest: 'chat.*create'",
+            r"endpoint is 'chat\.completions\.crate', .*Closest: 'chat.*cre",
         ),
         ('"/chat/completions"', '"/chat/completion"', r"path is '/chat/completion'; the path of chat.* is '/chat/comp"),
         ('"/chat/completions"', '"/v1/chat/completions"', r"the path of chat.* is '/chat/completions'"),
@@ -30704,7 +30705,8 @@ def test_mistake_in_a_recording_raises_with_its_position(openai_mock, tmp_path, 
     path = write_exchanges(tmp_path / "a.json", chat_exchange("Hi"))
     text = path.read_text()
     assert old in text
-    path.write_text("".join(text.rpartition(old)[0:1]) + new + text.rpartition(old)[2])
+    before, _, after = text.rpartition(old)
+    path.write_text(before + new + after)
     with pytest.raises(ValueError, match=message):
         openai_mock.load(path)
 
@@ -30712,9 +30714,7 @@ def test_mistake_in_a_recording_raises_with_its_position(openai_mock, tmp_path, 
 def test_position_of_an_unknown_field_is_its_line(openai_mock, tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{\n  "version": 1,\n  "exchanges": [],\n  "extra": 1\n}\n')
-    with pytest.raises(
-        ValueError, match=r"^a\.json, line 4: the file has an unknown field 'extra'\. Available: version,"
-    ):
+    with pytest.raises(ValueError, match=r"^a\.json, line 4: the file has an unknown field 'extra'\. Available: "):
         openai_mock.load(path)
 
 
@@ -30838,9 +30838,7 @@ def test_forms_of_bodies_in_a_cassette(openai_mock, tmp_path, form):
 def test_cassette_without_calls_of_the_api_raises_with_its_hosts(openai_mock, tmp_path):
     text = CASSETTE.format(marker=MARKER, response=json.dumps(CASSETTE_RESPONSES["string"]))
     (tmp_path / "a.yml").write_text(text.replace("api.openai.com", "api.example.com"))
-    with pytest.raises(
-        ValueError, match=r"a\.yml has no calls of the OpenAI API: its hosts are api\.example\.com, weather"
-    ):
+    with pytest.raises(ValueError, match=r"a\.yml has no calls of the OpenAI API: its hosts are api\.example\.com, "):
         openai_mock.load(tmp_path / "a.yml")
 
 
@@ -30920,9 +30918,7 @@ def test_option_records_what_runs_offline_from_then_on(run_recorded_suite, opena
 def test_without_the_option_a_missing_recording_is_an_error(run_recorded_suite, openai_server):
     result = run_recorded_suite(RECORDED_SUITE)
     result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines(
-        ["*FileNotFoundError: *weather.json does not exist; to record it, run pytest --openai-r*"]
-    )
+    result.stdout.fnmatch_lines(["*FileNotFoundError: *weather.json does not exist; to record it, run pytest --ope*"])
     assert openai_server.mock.requests == []
 
 
@@ -30991,16 +30987,14 @@ def test_drift_is_reported(run_recorded_suite, openai_server, tmp_path):
     assert len(read_exchanges(tmp_path / "a.json")) == 3
 
 
-@requires_uvicorn
 @pytest.mark.parametrize(
-    "value, is_refused", [("true", True), ("1", True), ("", False), ("0", False), ("false", False)]
+    "value, is_in_ci", [("true", True), ("1", True), ("", False), ("0", False), ("false", False), ("False", False)]
 )
-def test_option_is_refused_in_ci(run_suite, monkeypatch, capsys, value, is_refused):
+def test_ci_is_what_the_environment_says(monkeypatch, value, is_in_ci):
     monkeypatch.setenv("CI", value)
-    assert openai_responses._is_in_ci() is is_refused
+    assert openai_responses._is_in_ci() is is_in_ci
 
 
-@requires_uvicorn
 def test_option_in_ci_ends_the_run(tmp_path):
     (tmp_path / "test_it.py").write_text("def test_it(openai_mock): pass")
     settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", os.devnull]
