@@ -29820,22 +29820,30 @@ class Recorder:
         self.url = server.url
         self.path = folder / "recording.json"
 
-    def client(self, kind="sync", **options):
-        return new_client(kind, base_url=self.url, _strict_response_validation=True, **options)
-
-    def record(self, scene, passed=True):
+    def record(self, scene, kind="sync", **options):
+        """Run a scene in a run of pytest with `--openai-record`, and return its result."""
         with recording_run() as run:
             with OpenAIMock(base_url=self.url, recording=self.path) as self.recording_mock:
-                result = scene()
-            self.drift = run.finish_test(passed)
+                result = run_coroutine(kind, self.run(scene, kind, **options))
+            run.finish_test(True)
         return result
 
-    def replay(self, scene, **settings):
+    def replay(self, scene, kind="sync", **options):
+        """Run a scene without the option, and return its result. Every recorded exchange has to be used."""
         count = len(self.service.requests)
-        with recording_run(False), OpenAIMock(base_url=self.url, recording=self.path, **settings) as openai_mock:
-            result = scene()
+        with recording_run(False):
+            with OpenAIMock(base_url=self.url, recording=self.path, assert_all_used=True) as self.replaying_mock:
+                result = run_coroutine(kind, self.run(scene, kind, **options))
         assert len(self.service.requests) == count, "a replayed call reached the service"
-        return result, openai_mock
+        return result
+
+    async def run(self, scene, kind, **options):
+        """Return the result of a scene, which is a coroutine function that takes a client."""
+        client = new_client(kind, **{"base_url": self.url, "_strict_response_validation": True, **options})
+        try:
+            return await scene(client)
+        finally:
+            await awaited(client.close())
 
 
 @pytest.fixture
@@ -29931,76 +29939,72 @@ def test_replayed_calls_have_the_recorded_answers(recorder, client_kind, scene):
     recorder.service.chat.completions.create.response = UNICODE_TEXT
     recorder.service.audio.speech.create.response = b"\x00\xff" * 3000
 
-    def run_scene():
-        return run_coroutine(client_kind, SCENES[scene](recorder.client(client_kind)))
+    recorded = recorder.record(SCENES[scene], client_kind)
+    assert recorder.replay(SCENES[scene], client_kind) == recorded
+    assert {record.answered_by for record in recorder.recording_mock.requests} == {"the real service"}
+    calls = [(record.endpoint, record.status) for record in recorder.recording_mock.requests]
+    assert [(record.endpoint, record.status) for record in recorder.replaying_mock.requests] == calls
 
-    recorded = recorder.record(run_scene)
-    replayed, replaying_mock = recorder.replay(run_scene, assert_all_used=True)
-    assert replayed == recorded
-    assert [record.answered_by for record in recorder.recording_mock.requests] == [
-        "the real service" for _ in replaying_mock.requests
-    ]
+
+async def chat_of_the_sdk_with_aiohttp(url):
+    pytest.importorskip("httpx_aiohttp")
+    async with new_client("async", base_url=url, http_client=openai.DefaultAioHttpClient()) as client:
+        return await record_chat(client)
+
+
+async def chat_of_aiohttp(url):
+    aiohttp = pytest.importorskip("aiohttp")
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/chat/completions", json=CHAT_REQUEST) as response,
+    ):
+        return await response.json()
+
+
+async def chat_of_httpx(url):
+    async with httpx.AsyncClient() as client:
+        return (await client.post(f"{url}/chat/completions", json=CHAT_REQUEST)).json()
 
 
 @requires_uvicorn
-@pytest.mark.parametrize("http_client", ["aiohttp of the SDK", "aiohttp", "httpx"])
-async def test_calls_of_other_http_clients_are_recorded(recorder, http_client):
-    async def scene():
-        url = f"{recorder.url}/chat/completions"
-        if http_client == "aiohttp":
-            aiohttp = pytest.importorskip("aiohttp")
-            async with aiohttp.ClientSession() as session, session.post(url, json=CHAT_REQUEST) as response:
-                return await response.json()
-        if http_client == "httpx":
-            async with httpx.AsyncClient() as client:
-                return (await client.post(url, json=CHAT_REQUEST)).json()
-        pytest.importorskip("httpx_aiohttp")
-        async with recorder.client("async", http_client=openai.DefaultAioHttpClient()) as client:
-            return await record_chat(client)
+@pytest.mark.parametrize("request_chat", [chat_of_the_sdk_with_aiohttp, chat_of_aiohttp, chat_of_httpx])
+def test_calls_of_other_http_clients_are_recorded(recorder, request_chat):
+    async def scene(client):
+        return await request_chat(recorder.url)
 
-    with recording_run() as run:
-        with OpenAIMock(base_url=recorder.url, recording=recorder.path):
-            recorded = await scene()
-        run.finish_test(True)
+    recorded = recorder.record(scene, "async")
     (exchange,) = read_exchanges(recorder.path)
     assert exchange["response"]["json"] == recorded
-    with recording_run(False), OpenAIMock(base_url=recorder.url, recording=recorder.path):
-        assert await scene() == recorded
-    assert len(recorder.service.requests) == 1
+    assert recorder.replay(scene, "async") == recorded
 
 
 @requires_uvicorn
 def test_calls_through_a_wrapped_transport_are_recorded(recorder, http_lib, client_kind, monkeypatch):
-    def scene():
+    async def scene(client):
         transport = transport_wrapped_on_the_instance(http_lib, client_kind, [], monkeypatch)
-        http_client = http_client_of(http_lib, client_kind, transport)
-
-        async def request():
-            async with enter(http_client):
-                return await request_chat_text(http_lib, client_kind, http_client, recorder.url, stream=True)
-
-        return run_coroutine(client_kind, request())
+        async with enter(http_client_of(http_lib, client_kind, transport)) as http_client:
+            return await request_chat_text(http_lib, client_kind, http_client, recorder.url, stream=True)
 
     recorder.service.chat.completions.create.response = "one two"
-    assert recorder.record(scene) == "one two"
+    assert recorder.record(scene, client_kind) == "one two"
     assert len(read_exchanges(recorder.path)) == 1
-    assert recorder.replay(scene)[0] == "one two"
+    assert recorder.replay(scene, client_kind) == "one two"
 
 
 @requires_uvicorn
 def test_calls_through_a_mock_transport_are_recorded(recorder):
-    def scene():
-        openai_mock = OpenAIMock(base_url=recorder.url, recording=recorder.path)
-        transport = MockTransport(openai_mock, otherwise=HTTP_LIB.HTTPTransport())
-        client = recorder.client(http_client=openai.DefaultHttpxClient(transport=transport))
-        with openai_mock:
-            return client.responses.create(**INPUT_REQUEST).to_dict()
+    def ask():
+        with OpenAIMock(base_url=recorder.url, recording=recorder.path) as openai_mock:
+            transport = MockTransport(openai_mock, otherwise=HTTP_LIB.HTTPTransport())
+            http_client = openai.DefaultHttpxClient(transport=transport)
+            with new_client(base_url=recorder.url, http_client=http_client) as client:
+                return client.responses.create(**INPUT_REQUEST).to_dict()
 
     with recording_run() as run:
-        recorded = scene()
+        recorded = ask()
         run.finish_test(True)
     with recording_run(False):
-        assert scene() == recorded
+        assert ask() == recorded
     assert len(recorder.service.requests) == 1
 
 
@@ -30013,39 +30017,38 @@ def test_stream_reaches_the_application_event_by_event_while_it_is_recorded(reco
         assert is_second_requested.wait(10)
         yield {"id": "c2", "object": "chat.completion.chunk", "choices": [], "created": 1, "model": "m"}
 
-    def scene():
-        stream = recorder.client().chat.completions.create(**CHAT_REQUEST, stream=True)
+    async def scene(client):
+        stream = client.chat.completions.create(**CHAT_REQUEST, stream=True)
         first = next(stream).id
         is_second_requested.set()
         return [first, *(chunk.id for chunk in stream)]
 
     recorder.service.chat.completions.create.response = words
     assert recorder.record(scene) == ["c1", "c2"]
-    assert recorder.replay(scene)[0] == ["c1", "c2"]
+    assert recorder.replay(scene) == ["c1", "c2"]
 
 
 @requires_uvicorn
 def test_stream_that_the_client_left_replays_as_far_as_it_was_read(recorder):
-    def read_some():
-        with recorder.client().responses.create(**INPUT_REQUEST, stream=True) as stream:
+    async def read_some(client):
+        with client.responses.create(**INPUT_REQUEST, stream=True) as stream:
             return [next(stream).to_dict() for _ in range(5)]
 
-    def read_all():
+    async def read_all(client):
         message = r"recording\.json exchanges\[0\] has \d+ events, because the client read no more"
         with pytest.raises(AssertionError, match=message):
-            list(recorder.client().responses.create(**INPUT_REQUEST, stream=True))
+            list(client.responses.create(**INPUT_REQUEST, stream=True))
 
     recorder.service.responses.create.response = "word " * 2000
     recorded = recorder.record(read_some)
     assert read_exchanges(recorder.path)[0]["response"]["unfinished"] is True
-    assert recorder.replay(read_some)[0] == recorded
+    assert recorder.replay(read_some) == recorded
     recorder.replay(read_all)
 
 
 @requires_uvicorn
 def test_network_faults_are_recorded_and_raised_again(recorder):
-    def scene():
-        client = recorder.client(max_retries=0)
+    async def scene(client):
         with pytest.raises(openai.APIConnectionError):
             client.chat.completions.create(**CHAT_REQUEST)
         chunks = []
@@ -30056,35 +30059,33 @@ def test_network_faults_are_recorded_and_raised_again(recorder):
 
     steps = [httpx.ConnectError("no route"), streamed("one two three", fail_after=2)]
     recorder.service.chat.completions.create.response = steps
-    recorded = recorder.record(scene)
+    recorded = recorder.record(scene, max_retries=0)
     assert len(recorded) == 2
     faults = [exchange["response"]["fault"] for exchange in read_exchanges(recorder.path)]
     assert faults == ["RemoteProtocolError", "RemoteProtocolError"]
-    assert recorder.replay(scene)[0] == recorded
+    assert recorder.replay(scene, max_retries=0) == recorded
 
 
-def test_unreachable_service_is_recorded_as_a_network_fault(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
-    with recording_run() as run:
-        with OpenAIMock(base_url=url, recording=tmp_path / "a.json"), pytest.raises(openai.APIConnectionError):
-            new_client(base_url=url, max_retries=0).models.list()
-        run.finish_test(True)
-    (exchange,) = read_exchanges(tmp_path / "a.json")
-    assert exchange["response"] == {"fault": "ConnectError"}
-    client = new_client(base_url=url, max_retries=0)
-    with recording_run(False), OpenAIMock(base_url=url, recording=tmp_path / "a.json") as openai_mock:
+@requires_uvicorn
+def test_unreachable_service_is_recorded_as_a_network_fault(recorder):
+    async def scene(client):
         with pytest.raises(openai.APIConnectionError):
             client.models.list()
-        assert len(openai_mock.requests) == 1
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        recorder.url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+    recorder.record(scene, max_retries=0)
+    (exchange,) = read_exchanges(recorder.path)
+    assert exchange["response"] == {"fault": "ConnectError"}
+    recorder.replay(scene, max_retries=0)
 
 
 @requires_uvicorn
 @requires("responses.connect")
 def test_websocket_is_recorded_in_both_directions_and_replayed(recorder, client_kind):
-    async def scene():
+    async def scene(client):
         events = []
-        async with enter(recorder.client(client_kind).responses.connect()) as connection:
+        async with enter(client.responses.connect()) as connection:
             for text in ("one", "two"):
                 await awaited(connection.response.create(model="m", input=text))
                 while not events or events[-1]["type"] != "response.completed" or len(events) < 5:
@@ -30093,22 +30094,21 @@ def test_websocket_is_recorded_in_both_directions_and_replayed(recorder, client_
         return events
 
     recorder.service.responses.create.response = ["First.", "Second."]
-    recorded = recorder.record(lambda: run_coroutine(client_kind, scene()))
+    recorded = recorder.record(scene, client_kind)
     (exchange,) = read_exchanges(recorder.path)
     messages = exchange["response"]["messages"]
     assert exchange["endpoint"] == "responses.connect"
     assert [message["sent"]["input"] for message in messages if "sent" in message] == ["one", "two"]
     assert list(messages[0]) == ["sent"]
-    replayed, replaying_mock = recorder.replay(lambda: run_coroutine(client_kind, scene()), assert_all_used=True)
-    assert replayed == recorded
-    assert [record.method for record in replaying_mock.requests] == ["GET", "WS", "WS"]
+    assert recorder.replay(scene, client_kind) == recorded
+    assert [record.method for record in recorder.replaying_mock.requests] == ["GET", "WS", "WS"]
 
 
 @requires_uvicorn
 @requires("realtime.connect")
 def test_websocket_that_sends_first_is_replayed(recorder):
-    def scene():
-        with recorder.client().realtime.connect(model="gpt-realtime") as connection:
+    async def scene(client):
+        with client.realtime.connect(model="gpt-realtime") as connection:
             created = connection.recv().to_dict()
             connection.session.update(session={"type": "realtime", "instructions": "Be brief."})
             return created, connection.recv().to_dict()
@@ -30117,14 +30117,14 @@ def test_websocket_that_sends_first_is_replayed(recorder):
     (exchange,) = read_exchanges(recorder.path)
     assert exchange["request"] == {"path": "/realtime", "query": {"model": "gpt-realtime"}}
     assert [*map(list, exchange["response"]["messages"])] == [["received"], ["sent"], ["received"]]
-    assert recorder.replay(scene)[0] == recorded
+    assert recorder.replay(scene) == recorded
 
 
 @requires_uvicorn
 @requires("responses.connect")
 def test_close_code_of_a_websocket_is_replayed(recorder):
-    def scene():
-        with recorder.client().responses.connect() as connection:
+    async def scene(client):
+        with client.responses.connect() as connection:
             connection.response.create(model="m", input="Hi")
             with pytest.raises(connection_closed_error()) as raised:
                 while True:
@@ -30135,66 +30135,59 @@ def test_close_code_of_a_websocket_is_replayed(recorder):
     recorded = recorder.record(scene)
     assert recorded[0] == 1013
     assert read_exchanges(recorder.path)[0]["response"]["messages"][-1] == {"closed": 1013, "reason": recorded[1]}
-    assert recorder.replay(scene)[0] == recorded
+    assert recorder.replay(scene) == recorded
 
 
 @requires_uvicorn
 @requires("responses.connect")
 def test_refused_websocket_is_replayed(recorder):
-    def scene():
+    async def scene(client):
         with pytest.raises(importlib.import_module("websockets.exceptions").InvalidStatus) as raised:
-            recorder.client().responses.connect().enter()
+            client.responses.connect().enter()
         return raised.value.response.status_code, json.loads(raised.value.response.body)
 
     recorder.service.responses.connect.response = error(401)
     recorded = recorder.record(scene)
     assert recorded[0] == 401
-    assert recorder.replay(scene)[0] == recorded
+    assert recorder.replay(scene) == recorded
 
 
 @requires_uvicorn
 def test_scripted_calls_are_not_recorded(recorder):
-    def scene():
-        recorder.recording_mock_or_new.chat.completions.create.response = "scripted"
-        client = recorder.client()
-        return client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content, client.models.list().data
+    async def scene(client):
+        recorder.recording_mock.chat.completions.create.response = "scripted"
+        return await complete_with(client), client.models.list().data
 
-    with recording_run() as run:
-        with OpenAIMock(base_url=recorder.url, recording=recorder.path) as recorder.recording_mock_or_new:
-            assert scene()[0] == "scripted"
-        run.finish_test(True)
+    assert recorder.record(scene)[0] == "scripted"
     assert [exchange["endpoint"] for exchange in read_exchanges(recorder.path)] == ["models.list"]
     assert [record.endpoint for record in recorder.service.requests] == ["models.list"]
 
 
 @requires_uvicorn
-def test_many_concurrent_calls_are_recorded_and_replayed(recorder):
-    async def scene():
-        async with recorder.client("async") as client:
-            questions = [f"question {number}" for number in range(200)]
-            calls = [client.responses.create(model="m", input=question) for question in questions]
-            return [response.output_text for response in await asyncio.gather(*calls)]
+def test_concurrent_calls_are_recorded_and_replayed(recorder):
+    async def scene(client):
+        calls = [client.responses.create(model="m", input=f"question {number}") for number in range(30)]
+        return [response.output_text for response in await asyncio.gather(*calls)]
 
     recorder.service.responses.create.response = lambda request, body: body["input"].upper()
-    recorded = recorder.record(lambda: asyncio.run(scene()))
-    assert recorded[199] == "QUESTION 199"
-    assert recorder.replay(lambda: asyncio.run(scene()), assert_all_used=True)[0] == recorded
+    recorded = recorder.record(scene, "async")
+    assert recorded[29] == "QUESTION 29"
+    assert recorder.replay(scene, "async") == recorded
 
 
 @requires_uvicorn
 def test_azure_call_is_recorded_below_its_base(recorder):
-    def scene():
-        client = openai.AzureOpenAI(
-            api_key="azure-secret-key", api_version="2024-10-21", base_url=f"{recorder.url}/openai"
-        )
-        return client.chat.completions.create(**CHAT_REQUEST).to_dict()
+    async def scene(client):
+        settings = {"api_key": API_KEY, "api_version": "2024-10-21", "base_url": f"{recorder.url}/openai"}
+        with openai.AzureOpenAI(**settings) as azure_client:
+            return await record_chat(azure_client)
 
     recorded = recorder.record(scene)
     (exchange,) = read_exchanges(recorder.path)
     assert exchange["request"]["path"] == "/chat/completions"
     assert exchange["request"]["query"] == {"api-version": "2024-10-21"}
     assert exchange["request"]["body"]["model"] == CHAT_REQUEST["model"]
-    assert recorder.replay(scene)[0] == recorded
+    assert recorder.replay(scene) == recorded
 
 
 def test_nothing_leaves_without_the_option(listener, tmp_path):
@@ -30494,8 +30487,8 @@ def test_keys_and_people_of_an_organization_are_hidden(openai_mock, tmp_path):
 @requires_uvicorn
 @requires("responses.connect")
 def test_recording_of_a_websocket_has_no_key(recorder):
-    def scene():
-        with new_client(base_url=recorder.url).with_options(api_key=MARKER).responses.connect() as connection:
+    async def scene(client):
+        with client.with_options(api_key=MARKER).responses.connect() as connection:
             connection.response.create(model="m", input=f"My key is {MARKER}.")
             return connection.recv().type
 
@@ -30634,10 +30627,11 @@ def test_recording_answers_on_another_host(tmp_path):
 @pytest.mark.openai_mock(limits={"keys": 100})
 def test_recording_of_a_served_mock_answers_each_key(openai_server, tmp_path):
     openai_server.mock.load(write_exchanges(tmp_path / "a.json", chat_exchange("Hi")))
-    for key in ("sk-1", "sk-2"):
-        client = new_client(base_url=openai_server.url).with_options(api_key=key)
-        completion = client.chat.completions.create(**chat_exchange("")["request"]["body"])
-        assert completion.choices[0].message.content == "Hi"
+    with new_client(base_url=openai_server.url) as client:
+        for key in ("sk-1", "sk-2"):
+            completions = client.with_options(api_key=key).chat.completions
+            completion = completions.create(**chat_exchange("")["request"]["body"])
+            assert completion.choices[0].message.content == "Hi"
 
 
 @requires("responses.connect")
@@ -30766,10 +30760,10 @@ def make_cassette(url, path, scene, **settings):
 
 
 async def cassette_scene(client_kind, url):
-    client = new_client(client_kind, base_url=url)
     results = []
-    for scene in (record_chat, record_chat_stream, record_response_stream, record_upload, record_errors):
-        results.append(await scene(client))
+    async with enter(new_client(client_kind, base_url=url)) as client:
+        for scene in (record_chat, record_chat_stream, record_response_stream, record_upload, record_errors):
+            results.append(await scene(client))
     return results
 
 
@@ -30877,8 +30871,8 @@ def run_recorded_suite(run_suite, openai_server, monkeypatch):
         URL = {openai_server.url!r}
 
         def ask(text):
-            client = openai.OpenAI(api_key="sk-fake", base_url=URL, max_retries=0)
-            return client.responses.create(model="m", input=text).output_text
+            with openai.OpenAI(api_key="sk-fake", base_url=URL, max_retries=0) as client:
+                return client.responses.create(model="m", input=text).output_text
     """
 
     def run(code, *options):
