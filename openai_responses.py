@@ -22441,7 +22441,8 @@ class Record:
     request: the request as the mock received it, with all headers.
     deployment: the deployment in the path, if it is Azure's.
     response: the response, None if a network fault or a mistake was raised instead.
-    answered_by: the endpoint or the rule whose response was used, None for the default response.
+    answered_by: the endpoint or the rule whose response was used, None for the default response, and `"the real service"`
+        for a request that was recorded.
     duration: the time until the response, in seconds.
     started: the time at which the request came, in seconds as `time.time()` returns them. The difference between two
         attempts is the time that the client waited, and the duration of the first one.

@@ -29831,9 +29831,9 @@ class Recorder:
     def replay(self, scene, kind="sync", **options):
         """Run a scene without the option, and return its result. Every recorded exchange has to be used."""
         count = len(self.service.requests)
-        with recording_run(False):
-            with OpenAIMock(base_url=self.url, recording=self.path, assert_all_used=True) as self.replaying_mock:
-                result = run_coroutine(kind, self.run(scene, kind, **options))
+        settings = {"base_url": self.url, "recording": self.path, "assert_all_used": True}
+        with recording_run(False), OpenAIMock(**settings) as self.replaying_mock:
+            result = run_coroutine(kind, self.run(scene, kind, **options))
         assert len(self.service.requests) == count, "a replayed call reached the service"
         return result
 
@@ -29994,8 +29994,9 @@ def test_calls_through_a_wrapped_transport_are_recorded(recorder, http_lib, clie
 @requires_uvicorn
 def test_calls_through_a_mock_transport_are_recorded(recorder):
     def ask():
-        with OpenAIMock(base_url=recorder.url, recording=recorder.path) as openai_mock:
-            transport = MockTransport(openai_mock, otherwise=HTTP_LIB.HTTPTransport())
+        settings = {"base_url": recorder.url, "recording": recorder.path}
+        with HTTP_LIB.HTTPTransport() as otherwise, OpenAIMock(**settings) as openai_mock:
+            transport = MockTransport(openai_mock, otherwise=otherwise)
             http_client = openai.DefaultHttpxClient(transport=transport)
             with new_client(base_url=recorder.url, http_client=http_client) as client:
                 return client.responses.create(**INPUT_REQUEST).to_dict()
@@ -30989,15 +30990,13 @@ def test_ci_is_what_the_environment_says(monkeypatch, value, is_in_ci):
     assert openai_responses._is_in_ci() is is_in_ci
 
 
-def test_option_in_ci_ends_the_run(tmp_path):
-    (tmp_path / "test_it.py").write_text("def test_it(openai_mock): pass")
-    settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", os.devnull]
-    environment = {"PYTHONPATH": str(ROOT), "CI": "true", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    completed = python(
-        "-m", "pytest", *settings, "--openai-record", str(tmp_path / "test_it.py"), succeeds=False, **environment
-    )
-    assert completed.returncode == 4
-    assert "--openai-record is refused, because the environment says CI" in completed.stderr
+def test_option_is_refused_in_ci(monkeypatch):
+    monkeypatch.setenv("CI", "true")
+    config = unittest.mock.Mock()
+    config.getoption.return_value = True
+    with pytest.raises(pytest.UsageError, match="--openai-record is refused, because the environment says CI"):
+        openai_responses.pytest_configure(config)
+    openai_responses.pytest_unconfigure()
 
 
 @requires_uvicorn
