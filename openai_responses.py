@@ -23229,7 +23229,7 @@ class OpenAIMock(_NoNewAttributes):
             openai_mock.save("hello.json")
             openai_mock.reset()
             openai_mock.load("hello.json")
-            assert client.responses.create(model="gpt-5.5", input="Hello").id == "resp_1"
+            assert client.responses.create(model="gpt-5.5", input="Hello").status == "completed"
 
         A request matches if its path, query and body are equal; in the file, `***` stands for any text. Equal requests get
         their responses in order. A call of an endpoint that the recording has raises `AssertionError` if no request

@@ -32676,8 +32676,9 @@ def needs_pytest(code):
 
 
 @pytest.mark.parametrize("block", [block for block in PAGE_BLOCKS if not needs_pytest(block.code)], ids=block_id)
-def test_example_of_a_page_runs(block, monkeypatch):
+def test_example_of_a_page_runs(block, monkeypatch, tmp_path):
     skip_if_missing(block.code)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     namespace = execute(block)
@@ -32698,7 +32699,8 @@ def test_example_of_a_page_runs_with_pytest(block, run_suite, monkeypatch):
 
 
 @pytest.mark.parametrize("block", DOCSTRING_BLOCKS, ids=block_id)
-def test_example_of_a_docstring_runs(block, monkeypatch):
+def test_example_of_a_docstring_runs(block, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-fake")
     with OpenAIMock() as openai_mock:
         example_names = PUBLIC_NAMES | {
@@ -33257,6 +33259,7 @@ def test_line_of_the_tasks_page_prints_every_request(openai_mock):
         ("only answers that I set", pytest.mark.openai_mock(only_scripted=True)),
         ("wrong parameters to be rejected", pytest.mark.openai_mock(strict=True)),
         ("another base URL", pytest.mark.openai_mock(base_url="http://localhost:8000/v1")),
+        ("to replay what the real service answered once", pytest.mark.openai_mock(recording="weather.json")),
     ],
 )
 def test_line_of_the_tasks_page_marks_a_file(openai_mock, wish, mark):
@@ -33316,6 +33319,22 @@ def test_line_of_the_tasks_page_makes_a_mock_without_pytest(openai_mock):
     assert own_mock is not openai_mock
     with own_mock:
         assert task_text() == "Hi"
+
+
+def test_line_of_the_tasks_page_saves_a_recording(openai_mock, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_task(TASKS["to keep what was answered in a file"], openai_mock)
+    endpoints = [exchange["endpoint"] for exchange in read_exchanges(tmp_path / "weather.json")]
+    assert endpoints == ["responses.create", "vector_stores.create"]
+
+
+def test_line_of_the_tasks_page_loads_a_cassette(openai_mock, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cassette = CASSETTE.format(marker=MARKER, response=json.dumps(CASSETTE_RESPONSES["string"]))
+    (tmp_path / "cassette.yaml").write_text(cassette)
+    run_task(TASKS["to replay a cassette of vcrpy"], openai_mock)
+    with pytest.raises(AssertionError, match="no recording matches"):
+        complete("Another question")
 
 
 def test_every_line_of_the_tasks_page_has_a_test():
