@@ -19773,6 +19773,7 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
         await _serve_call(mock, scope, headers, content, receive, send)
+        _save_served_recording(mock)
         return
     await _send(response, receive, send)
 
@@ -19862,7 +19863,7 @@ async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
     """
     _ended_in_fault.set(False)
     try:
-        response = await mock.router.async_handler(request)
+        response = await _handle_or_forward(mock, request)
         if re.search(rb"[\r\n\0]", b"".join(itertools.chain(*_raw_headers(response)))):  # in a response of a test
             _check_headers("the response", response.headers)
         return response
@@ -19911,6 +19912,9 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
         await _refuse_websocket(_server_error(410, str(error), "mock_error"), scope, receive, send)
         return
     _track_new_objects(key_mock)
+    if await _forward_websocket(key_mock, scope, receive, send):
+        _save_served_recording(mock)
+        return
     try:
         result = await _open_session(key_mock.router, _ASGIRequest(key_mock, "WS", scope), _await_if_needed)
     except (Exception, MockError) as error:
@@ -20692,15 +20696,20 @@ def _main(arguments: Sequence[str] | None = None) -> None:
 
     options = _parse_arguments(arguments)
     served = _ReloadedMock(options)
+
+    def stop(*args: Any) -> None:
+        _save_served_recording(served.mock)
+        os._exit(0)
+
     app = _check_hosts(served, [options.host, *options.allow_host])
     tls_settings = {}
     if options.certfile:
         tls_settings = {"ssl_certfile": options.certfile, "ssl_keyfile": options.keyfile}
     server = _uvicorn_server(app, **tls_settings)
     listener = _listen_at(options.host, options.port)
-    # exit at once: there is nothing to save, and these signals have no default handler in a container
+    # exit at once: only a recording is saved, and these signals have no default handler in a container
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, lambda *_: os._exit(0))
+        signal.signal(signal_number, stop)
     server.capture_signals = contextlib.nullcontext
     scheme = "https" if options.certfile else "http"
     _on_startup(server, lambda: print(f"{_root_url(listener, options.host, scheme)}/v1", flush=True))
@@ -20827,6 +20836,8 @@ def _parse_arguments(arguments: Sequence[str] | None) -> Any:
     options = parser.parse_args(arguments)
     if options.watch and not options.script:
         parser.error("--watch needs --script FILE, the file to watch")
+    if options.watch and options.record:
+        parser.error("--watch cannot be combined with --record FILE, because a reload would begin the recording again")
     if options.keyfile and not options.certfile:
         parser.error("--keyfile needs --certfile FILE, the certificate of the key")
     for path in filter(None, (options.certfile, options.keyfile)):
@@ -20902,6 +20913,11 @@ def _argument_parser() -> Any:
         default=[],
         help="origin of web pages that may use the control plane, such as http://localhost:3000; * for all",
     )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="send calls to the real service, unless the script sets a response for them, and write them to a recording",
+    )
     for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -20963,6 +20979,8 @@ def _mock_from_options(options: Any) -> OpenAIMock:
     first_delay = options.delay if options.first_delay is None else options.first_delay
     if options.delay or first_delay:
         mock._pace = Pace(first_delay=first_delay, delay=options.delay)
+    if options.record:
+        _record_served(mock, options.record)
     for name in _DEFAULT_LIMITS:
         number = getattr(options, name)
         if number is not None:
@@ -23008,6 +23026,7 @@ class OpenAIMock(_NoNewAttributes):
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
         self._is_recording = False
+        self._saves_at_once = False  # the recording is written after each exchange, and not at the end of a test
         if recording is not None:
             self._open_recording(os.path.abspath(recording))
 
@@ -23251,6 +23270,10 @@ class OpenAIMock(_NoNewAttributes):
             _load_recording(self, path, self._test)
         elif os.path.exists(path):
             _read_recording(path)  # a mistake in it raises now, and not after the calls to the service
+
+    def _recorded_requests(self) -> list[Record]:
+        """Return the requests that the real service answered."""
+        return [record for record in list(self._request_log) if record.answered_by == _REAL_SERVICE]
 
     def _finish_recording(self) -> None:
         """Hand the recording over to the run of pytest, which writes it if the test passes."""
@@ -24594,6 +24617,134 @@ def _record_messages(protocol: Any, record: Record) -> None:
     protocol.events_received = events_received_and_recorded
 
 
+# ---- recording the calls of other processes --------------------------------------------------------------------------
+
+
+def _record_served(mock: OpenAIMock, path: str) -> None:
+    """Let a mock that is served send calls to the real service, and write them to a file. All API keys share it.
+
+    Raises `SystemExit` if the environment says that this is continuous integration.
+    """
+    if _is_in_ci():
+        sys.exit("--record is refused, because the environment says CI")
+    mock._recording = os.path.abspath(path)
+    mock._is_recording = True
+    mock._saves_at_once = True
+    mock._limits |= {"keys": 0, "records": sys.maxsize, "log_size": sys.maxsize}
+
+
+def _save_served_recording(mock: OpenAIMock) -> None:
+    """Write the recording of a served mock. It is written after each exchange, because a server may end at any time."""
+    if mock._saves_at_once:
+        _write_recording(typing.cast(str, mock._recording), _exchanges_of(mock._recorded_requests()))
+
+
+async def _handle_or_forward(mock: OpenAIMock, request: _LazyRequest) -> httpx.Response:
+    """Return the response of a served mock, or that of the real service to a request that is recorded."""
+    try:
+        return await mock.router.async_handler(request)
+    except PassThrough as passed:
+        if not isinstance(passed.origin, Record):
+            raise
+        forwarded = httpx.Request(
+            request.method,
+            _service_url(mock, request.raw_url),
+            headers=_forwarded_headers(request),
+            content=request.content,
+        )
+        transport = _service_transport(asyncio.get_running_loop())
+        response = await _pass_through(forwarded, transport.handle_async_request, passed.origin)
+        for name in _CONNECTION_HEADERS:
+            response.headers.pop(name, None)
+        return response
+
+
+# Headers about one connection, which a request or a response of another one doesn't have.
+_CONNECTION_HEADERS = ("connection", "keep-alive", "transfer-encoding", "upgrade")
+
+
+def _service_url(mock: OpenAIMock, url: str) -> str:
+    """Return the URL of a served request at the real service, which is at `OPENAI_BASE_URL`, or else at OpenAI."""
+    base_url = os.environ.get("OPENAI_BASE_URL")
+    base = _normalize_environment_base(base_url) if base_url else _PUBLIC_BASE
+    return base + url.removeprefix(mock._bases[0])
+
+
+def _forwarded_headers(request: httpx.Request) -> list[tuple[str, str]]:
+    """Return the headers of a served request for the real service."""
+    dropped = ("host", "content-length", *_CONNECTION_HEADERS)
+    return [pair for pair in request.headers.multi_items() if pair[0] not in dropped]
+
+
+@functools.lru_cache(maxsize=4)
+def _service_transport(loop: Any) -> httpx.AsyncHTTPTransport:
+    """Return the transport to the real service. Its connections belong to one event loop."""
+    return httpx.AsyncHTTPTransport()
+
+
+async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> bool:
+    """Connect a client of a served mock to the real service, if the connection is recorded. Return True if it was."""
+    request = _ASGIRequest(mock, "WS", scope)
+    try:
+        call = mock._to_call(request) if mock._is_recording else None
+    except RequestNotMocked:
+        call = None
+    if call is None or not _is_left_to_service(call):
+        return False
+    from websockets.asyncio.client import ClientConnection, connect
+    from websockets.exceptions import InvalidStatus
+
+    record = mock.router._record(httpx.Request("GET", request.url, headers=request.headers), call)
+    _start_recording(record)
+
+    def create_connection(protocol: Any, **options: Any) -> Any:
+        _record_messages(protocol, record)
+        return ClientConnection(protocol, **options)
+
+    headers = [pair for pair in _forwarded_headers(request) if not pair[0].startswith("sec-websocket-")]
+    url = re.sub("^http", "ws", _service_url(mock, request.raw_url))
+    try:
+        connecting = connect(
+            url,
+            additional_headers=headers,
+            subprotocols=scope.get("subprotocols") or None,
+            user_agent_header=None,
+            max_size=None,
+            create_connection=create_connection,
+        )
+        async with connecting as connection:
+            await send({"type": "websocket.accept", "subprotocol": connection.subprotocol})
+            await _relay_messages(connection, receive, send)
+    except InvalidStatus:
+        await _refuse_websocket(typing.cast(httpx.Response, record.response), scope, receive, send)
+    return True
+
+
+async def _relay_messages(connection: Any, receive: Any, send: Any) -> None:
+    """Pass messages between a client of the server and the real service, until one of them closes the connection."""
+    import anyio
+    from websockets.exceptions import ConnectionClosed
+
+    async def send_on() -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            await connection.send(message.get("text") or message.get("bytes") or "")
+        await connection.close(message.get("code") or 1000)
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(send_on)
+        try:
+            while True:
+                message = await connection.recv()
+                form = "text" if isinstance(message, str) else "bytes"
+                await send({"type": "websocket.send", form: message})
+        except ConnectionClosed:
+            close = connection.protocol.close_rcvd
+            code = close.code if close else 1011
+            await send({"type": "websocket.close", "code": code, "reason": close.reason if close else ""})
+        group.cancel_scope.cancel()
+
+
 class _RecordingRun:
     """A run of pytest with `--openai-record`. It writes the recordings of a test once the test has passed."""
 
@@ -24608,7 +24759,7 @@ class _RecordingRun:
             return []
         recorded: dict[tuple[str, str | None], list[_JSON]] = {}
         for mock in mocks:
-            records = [record for record in mock._request_log if record.answered_by == _REAL_SERVICE]
+            records = mock._recorded_requests()
             key = (typing.cast(str, mock._recording), mock._test)
             recorded.setdefault(key, []).extend(_exchanges_of(records))
         lines: list[str] = []
@@ -25054,6 +25205,7 @@ def _fixtures_module() -> types.ModuleType:
         request.node.stash[_stash_key("mock")] = served_mock
         with _serve_in_thread(served_mock) as server:
             yield server
+        served_mock._finish_recording()
         served_mock._check_mistakes()
         if served_mock._asserts_all_used:
             served_mock.assert_all_used()
