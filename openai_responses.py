@@ -19772,8 +19772,10 @@ async def _serve_http(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> 
     elif scope["method"] == "OPTIONS":  # a browser checks if a page may call the API
         response = _add_cors_headers(httpx.Response(204), headers)
     else:
-        await _serve_call(mock, scope, headers, content, receive, send)
-        _save_served_recording(mock)
+        try:
+            await _serve_call(mock, scope, headers, content, receive, send)
+        finally:
+            _save_served_recording(mock)
         return
     await _send(response, receive, send)
 
@@ -24653,7 +24655,11 @@ async def _handle_or_forward(mock: OpenAIMock, request: _LazyRequest) -> httpx.R
             content=request.content,
         )
         transport = _service_transport(asyncio.get_running_loop())
-        response = await _pass_through(forwarded, transport.handle_async_request, passed.origin)
+        try:
+            response = await _pass_through(forwarded, transport.handle_async_request, passed.origin)
+        except httpx.RequestError:
+            _ended_in_fault.set(True)  # the client's connection breaks, too
+            raise
         for name in _CONNECTION_HEADERS:
             response.headers.pop(name, None)
         return response

@@ -30747,6 +30747,85 @@ def test_recording_that_is_not_utf_8_raises_with_its_line(openai_mock, tmp_path)
         openai_mock.load(tmp_path / "a.json")
 
 
+# ---- recording other processes ---------------------------------------------------------------------------------------
+
+
+async def record_everything(client):
+    client = client.with_options(api_key=MARKER)
+    found = [await record_retries(client), await record_response_stream(client), await record_errors(client)]
+    with client.responses.connect() as connection:
+        connection.response.create(model="m", input="Hi")
+        found.append(connection.recv().to_dict())
+    client.chat.completions.create(**CHAT_REQUEST)
+    return found
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_served_mock_records_the_service_behind_it(recorder, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", recorder.url)
+    monkeypatch.delenv("CI", raising=False)
+    recorder.service.responses.create.response = [error(429, retry_after=0.01), "one", "two", "three"]
+    served_mock = openai_responses._mock_from_options(
+        openai_responses._parse_arguments(["--record", str(recorder.path)])
+    )
+    served_mock.chat.completions.create.response = "scripted"
+    with openai_responses._serve_in_thread(served_mock) as server:
+        recorded = run_coroutine("sync", recorder.run(record_everything, "sync", base_url=server.url))
+    exchanges = read_exchanges(recorder.path)
+    statuses = [(exchange["endpoint"], exchange["response"]["status"]) for exchange in exchanges]
+    assert statuses == [
+        ("responses.create", 429),
+        ("responses.create", 200),
+        ("responses.create", 200),
+        ("responses.retrieve", 404),
+        ("responses.retrieve", 404),
+        ("responses.connect", 101),
+    ]
+    assert MARKER not in recorder.path.read_text()
+    assert recorder.replay(record_everything) == recorded
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_served_mock_passes_on_a_refused_websocket(recorder, monkeypatch):
+    async def scene(client):
+        with pytest.raises(importlib.import_module("websockets.exceptions").InvalidStatus) as raised:
+            client.responses.connect().enter()
+        return raised.value.response.status_code
+
+    monkeypatch.setenv("OPENAI_BASE_URL", recorder.url)
+    monkeypatch.delenv("CI", raising=False)
+    recorder.service.responses.connect.response = error(401)
+    served_mock = OpenAIMock()
+    openai_responses._record_served(served_mock, recorder.path)
+    with openai_responses._serve_in_thread(served_mock) as server:
+        assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 401
+    assert recorder.replay(scene) == 401
+
+
+@requires_uvicorn
+def test_served_mock_whose_service_is_out_of_reach_breaks_the_connection(recorder, monkeypatch):
+    async def scene(client):
+        with pytest.raises(openai.APIConnectionError):
+            client.models.list()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}/v1")
+    monkeypatch.delenv("CI", raising=False)
+    served_mock = OpenAIMock()
+    openai_responses._record_served(served_mock, recorder.path)
+    with openai_responses._serve_in_thread(served_mock) as server:
+        run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url, max_retries=0))
+    assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ConnectError"}]
+
+
+def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit, match="--record is refused, because the environment says CI"):
+        openai_responses._record_served(OpenAIMock(), str(tmp_path / "a.json"))
+
+
 # ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
 
 
@@ -31008,6 +31087,22 @@ def test_option_sends_nothing_of_tests_without_a_recording(run_recorded_suite, o
     """
     run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
     assert openai_server.mock.requests == []
+
+
+@requires_uvicorn
+def test_server_of_a_test_is_recorded_too(run_recorded_suite, openai_server, tmp_path, monkeypatch):
+    suite = """
+        @pytest.mark.openai_mock(recording="a.json")
+        def test_program(openai_server):
+            with openai.OpenAI(api_key="sk-fake", base_url=openai_server.url) as client:
+                assert client.responses.create(model="m", input="Hi").output_text == "It is sunny."
+    """
+    monkeypatch.setenv("OPENAI_BASE_URL", openai_server.url)
+    openai_server.mock.responses.create.response = "It is sunny."
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
+    assert [exchange["test"] for exchange in read_exchanges(tmp_path / "a.json")] == ["test_program"]
+    run_recorded_suite(suite).assert_outcomes(passed=1)
+    assert len(openai_server.mock.requests) == 1
 
 
 @requires_uvicorn
