@@ -30772,6 +30772,7 @@ def test_served_mock_records_the_service_behind_it(recorder, monkeypatch):
     served_mock.chat.completions.create.response = "scripted"
     with openai_responses._serve_in_thread(served_mock) as server:
         recorded = run_coroutine("sync", recorder.run(record_everything, "sync", base_url=server.url))
+    openai_responses._save_served_recording(served_mock)  # as when the process ends
     exchanges = read_exchanges(recorder.path)
     statuses = [(exchange["endpoint"], exchange["response"]["status"]) for exchange in exchanges]
     assert statuses == [
