@@ -17977,7 +17977,7 @@ class Router(respx.MockRouter):
         try:
             response = await _answer_from_route(call, wait)
             if response is None and _is_left_to_service(call):
-                raise _start_recording(record)
+                raise _start_recording(call, record)
             if response is None:
                 response = await _answer(call, wait, record)
                 await _wait_for_first_byte(call, response, wait)
@@ -19218,7 +19218,7 @@ def _websocket_server_for(uri: str, headers: Any) -> _WebSocketServer | Record |
             call = router._mock._to_call(httpx.Request("WS", url, headers=_header_items(headers)))
             if call and _is_left_to_service(call):
                 record = router._record(httpx.Request("GET", url, headers=_header_items(headers)), call)
-                _start_recording(record)
+                _start_recording(call, record)
                 return record
             return _WebSocketServer(router, url)
     if routers:
@@ -22980,8 +22980,8 @@ class OpenAIMock(_NoNewAttributes):
     only_scripted: raise if no response is set where the default would be generated, such as text, embeddings, images and
         speech.
     assert_all_used: call `assert_all_used()` when the context ends.
-    recording: the path of a recording that answers the calls in it, as `load()` does. With `pytest --openai-record`, calls
-        for which nothing is set go to the real service, and the file is written once the test has passed.
+    recording: the path of a recording that answers the calls in it, as `load()` does. With `pytest --openai-record`,
+        calls for which nothing is set go to the real service, and the file is written once the test has passed.
     limits: limits of the mock when it is served: `keys` (API keys with a mock of their own; 1000 by default; with 0 all
         share this mock), `records` (the requests in each request log; 1000 by default), and sizes in bytes: `body` (of a
         request; 100 MiB by default), `log_size` (of all request logs; 64 MiB by default) and `stored_size` (of all stored
@@ -23028,6 +23028,7 @@ class OpenAIMock(_NoNewAttributes):
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
         self._is_recording = False
+        self._recorded_log: list[Record] = []  # the requests that the real service answered
         self._saves_at_once = False  # the recording is written after each exchange, and not at the end of a test
         if recording is not None:
             self._open_recording(os.path.abspath(recording))
@@ -23127,6 +23128,8 @@ class OpenAIMock(_NoNewAttributes):
     def reset(self) -> None:
         """Remove all responses and rules, and clear the request log and the state, an initial state included.
 
+        The recording of the setting `recording` stays and goes on where it is.
+
             openai_mock.responses.create.response = "Hi!"
             openai_mock.reset()
             assert openai_mock.responses.create.response is None
@@ -23135,7 +23138,7 @@ class OpenAIMock(_NoNewAttributes):
         """
         for endpoint in self._endpoints.values():
             del endpoint.response
-            endpoint._rules.clear()
+            endpoint._rules[:] = [rule for rule in _recorded_rules(endpoint) if rule._is_setting]
             endpoint.__dict__.pop("route", None)  # drop the cached route, with its calls and what it was mocked with
         self._request_log.clear()
         self._key_mocks.clear()  # each API key begins with a new copy of this mock
@@ -23195,6 +23198,8 @@ class OpenAIMock(_NoNewAttributes):
         key_mock._parent_mock = self
         key_mock._limits = self._limits
         key_mock._pace = self._pace
+        key_mock._is_recording = self._is_recording
+        key_mock._recorded_log = self._recorded_log
         key_mock.router.routes = self.router.routes
         for endpoint in list(self._endpoints.values()):
             for scripted in (endpoint, *endpoint._rules):
@@ -23236,8 +23241,8 @@ class OpenAIMock(_NoNewAttributes):
             openai_mock.save("hello.json")
 
         It has the path, the query and the body of each request, and the status, the headers that matter and the content
-        of each response. It has no API keys, cookies, organizations and other secrets: `***` replaces them. Bytes of more
-        than 4 KiB are in files beside it.
+        of each response. It has no API keys, cookies, organizations and other secrets: `***` replaces them. Bytes of
+        more than 4 KiB are in files beside it.
 
         path: the path of the file. An existing file is replaced.
         """
@@ -23252,14 +23257,14 @@ class OpenAIMock(_NoNewAttributes):
             openai_mock.load("hello.json")
             assert client.responses.create(model="gpt-5.5", input="Hello").status == "completed"
 
-        A request matches if its path, query and body are equal; in the file, `***` stands for any text. Equal requests get
-        their responses in order. A call of an endpoint that the recording has raises `AssertionError` if no request
-        matches. Other endpoints answer from the state, which has what the recorded calls created. Rules of the test come
-        before those of the recording.
+        A request matches if its path, query and body are equal; in the file, `***` stands for any text. Equal requests
+        get their responses in order. A call of an endpoint that the recording has raises `AssertionError` if no request
+        matches. Other endpoints answer from the state, which has what the recorded calls created. Rules of the test
+        come before those of the recording.
 
         path: the path of a file of `save()`, or of a cassette of vcrpy (`.yaml`, `.yml` or `.json`).
-        Raises `FileNotFoundError` for a missing file, `ValueError` with the position of a mistake in it, and `ImportError` if
-        a cassette needs PyYAML and it isn't installed.
+        Raises `FileNotFoundError` for a missing file, `ValueError` with the position of a mistake in it, and
+        `ImportError` for a cassette in YAML if PyYAML isn't installed.
         """
         _load_recording(self, os.fspath(path))
 
@@ -23269,18 +23274,18 @@ class OpenAIMock(_NoNewAttributes):
         self._test = _current_test()
         self._is_recording = _recording_run() is not None
         if not self._is_recording:
-            _load_recording(self, path, self._test)
+            _load_recording(self, path, self._test, is_setting=True)
+        elif path.endswith(_YAML_EXTENSIONS):
+            raise ValueError(
+                f"recording is the cassette {path}, which can only be replayed; to record, name a .json file"
+            )
         elif os.path.exists(path):
             _read_recording(path)  # a mistake in it raises now, and not after the calls to the service
-
-    def _recorded_requests(self) -> list[Record]:
-        """Return the requests that the real service answered."""
-        return [record for record in list(self._request_log) if record.answered_by == _REAL_SERVICE]
 
     def _finish_recording(self) -> None:
         """Hand the recording over to the run of pytest, which writes it if the test passes."""
         run = _recording_run()
-        if self._is_recording and run:
+        if self._is_recording and run and self not in run.finished_mocks:
             run.finished_mocks.append(self)
 
     def assert_all_used(self) -> None:
@@ -23497,8 +23502,8 @@ class Webhook:
 
 
 # A recording is JSON: `{"version": 1, "exchanges": [...]}`. Each exchange has the fields of `_EXCHANGE_FIELDS`, and its
-# request and its response those of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`. Requests are saved without headers, because
-# nothing in them matters for the answer.
+# request and its response those of `_REQUEST_FIELDS` and `_RESPONSE_FIELDS`. Requests are saved without headers: they
+# don't tell which answer a request gets.
 _RECORDING_VERSION = 1
 
 
@@ -23525,6 +23530,8 @@ def _exchanges_of(records: Iterable[Record]) -> list[_JSON]:
         response = _recorded_response(row, record)
         if response:
             request = _recorded_request(row, record.params, record.request, record.deployment)
+            if "query" in request:
+                request["query"] = _hide_query(request["query"])
             exchange = {"endpoint": row.name, "request": request, "response": response}
             exchanges.append(_hide_secrets(exchange, row.name, _secrets_of(record)))
     return exchanges
@@ -23705,7 +23712,7 @@ def _event_from_recording(event: Any) -> _Event:
 
 
 def _recorded_message(direction: str, message: Any) -> _JSON:
-    """Return a message of a WebSocket: `{"sent": ...}`, `{"received": ...}` or, if the service closed it, `{"closed": 1000}`.
+    """Return a message of a WebSocket: `{"sent": ...}`, `{"received": ...}`, or `{"closed": 1000}` for a close code.
 
     A message that isn't an object stays as text.
     """
@@ -23809,8 +23816,6 @@ def _hide_secrets(value: Any, endpoint: str, secrets: Collection[str]) -> Any:
     for name, item in value.items():
         if name == "base64" and isinstance(item, str):
             hidden[name] = _hide_in_base64(item, secrets)
-        elif name == "query" and isinstance(item, dict):
-            hidden[name] = _hide_query(item, endpoint, secrets)
         elif _is_secret_field(name, value, endpoint):
             hidden[name] = _hide_all(item)
         else:
@@ -23838,12 +23843,9 @@ def _hide_in_base64(text: str, secrets: Collection[str]) -> str:
     return text if hidden == content else base64.b64encode(hidden).decode()
 
 
-def _hide_query(query: _JSON, endpoint: str, secrets: Collection[str]) -> _JSON:
-    hidden = {}
-    for name, value in query.items():
-        is_secret = re.fullmatch(_SECRET_QUERY_PARAMS, name) is not None
-        hidden[name] = _HIDDEN if is_secret else _hide_secrets(value, endpoint, secrets)
-    return hidden
+def _hide_query(query: _JSON) -> _JSON:
+    """Return a query with `***` instead of the values of parameters that are secrets by their name."""
+    return {name: _HIDDEN if re.fullmatch(_SECRET_QUERY_PARAMS, name) else value for name, value in query.items()}
 
 
 def _is_secret_field(name: str, fields: _JSON, endpoint: str) -> bool:
@@ -23913,7 +23915,7 @@ def _extension_of(response: _JSON) -> str:
 
 
 def _files_beside(path: str) -> set[str]:
-    """Return the names of the files that belong to a recording. There are none if it doesn't exist or isn't readable."""
+    """Return the names of the files that belong to a recording, or nothing if it doesn't exist or isn't readable."""
     with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
         exchanges = _only_dicts(_get_dict({"document": json.load(file)}, "document").get("exchanges"))
         names = {_get_dict(exchange, "response").get("file") for exchange in exchanges}
@@ -23944,6 +23946,9 @@ def _format_json(value: Any) -> str:
 # ---- reading a file --------------------------------------------------------------------------------------------------
 
 
+_YAML_EXTENSIONS = (".yaml", ".yml")
+
+
 def _read_recording(path: str) -> list[_JSON]:
     """Return the exchanges in a recording of this module or of vcrpy.
 
@@ -23957,7 +23962,7 @@ def _read_recording(path: str) -> list[_JSON]:
             f"the recording {path} does not exist; to record it, run pytest --openai-record"
         ) from None
     name = os.path.basename(path)
-    if path.endswith((".yaml", ".yml")):
+    if path.endswith(_YAML_EXTENSIONS):
         return _read_cassette(name, _parse_yaml(name, content))
     text = _decode_recording(name, content)
     try:
@@ -24230,11 +24235,12 @@ def _cassette_body(body: Any) -> bytes:
 # ---- answering from a recording --------------------------------------------------------------------------------------
 
 
-def _load_recording(mock: OpenAIMock, path: str, test: str | None = None) -> None:
-    """Add a rule to the endpoint of each exchange in a file. Equal requests have one rule, with their responses in order.
+def _load_recording(mock: OpenAIMock, path: str, test: str | None = None, is_setting: bool = False) -> None:
+    """Add a rule to the endpoint of each exchange in a file. Equal requests have one rule, with all their responses.
 
     The rules come after those of the test, and before the `response` of the endpoint.
     test: the name of a test, whose exchanges are loaded, together with those without a test. None for all exchanges.
+    is_setting: the file is the mock's setting `recording`.
     Raises `ValueError` if the file has exchanges, but none of the test.
     """
     exchanges = _read_recording(path)
@@ -24253,7 +24259,7 @@ def _load_recording(mock: OpenAIMock, path: str, test: str | None = None) -> Non
                 rule_steps.append(replay)
                 break
         else:
-            rules.append(_RecordedRule(endpoint, exchange["request"], source))
+            rules.append(_RecordedRule(endpoint, exchange["request"], source, is_setting))
             steps.append([replay])
     if exchanges and not rules:
         tests = ", ".join(dict.fromkeys(exchange["test"] for exchange in exchanges))
@@ -24270,12 +24276,14 @@ class _RecordedRule(Rule):
 
     request: the request as the recording has it.
     source: the place of the exchange in its file, for messages.
+    is_setting: the file is the mock's setting `recording`, so `reset()` leaves the rule.
     """
 
-    def __init__(self, endpoint: Endpoint, request: _JSON, source: str) -> None:
+    def __init__(self, endpoint: Endpoint, request: _JSON, source: str, is_setting: bool) -> None:
         super().__init__(endpoint, None, None, {})
         self._request = request
         self._source = source
+        self._is_setting = is_setting
 
     def __repr__(self) -> str:
         return f"{self._row.name} of {self._source}"
@@ -24285,7 +24293,7 @@ class _RecordedRule(Rule):
         for rule in endpoint._rules:
             if isinstance(rule, _RecordedRule) and rule._source == self._source:
                 return rule
-        rule = _RecordedRule(endpoint, self._request, self._source)
+        rule = _RecordedRule(endpoint, self._request, self._source, self._is_setting)
         endpoint._rules.append(rule)
         return rule
 
@@ -24294,8 +24302,8 @@ class _RecordedRule(Rule):
         count = self._script.step_count if self._script else 0
         if self._hit_count == count:
             raise AssertionError(
-                f"{self} was recorded {_times_text(count)}, and is called once more. Find the code that makes the extra "
-                "call, or record it again"
+                f"{self} was recorded {_times_text(count)}, and is called once more. Find the code that makes the "
+                "extra call, or record it again"
             )
         return super()._next_script()
 
@@ -24389,7 +24397,7 @@ class _Replay:
         if fault:
             pace = Pace(fail_after=len(events), fault=fault)
             return _PacedStream(map(_event_from_recording, events), pace, call.request)
-        return _PacedStream(_batch_events(map(_event_from_recording, events)), _NO_DELAY, call.request)
+        return _PacedStream(_EventBatches(map(_event_from_recording, events)), _NO_DELAY, call.request)
 
     def _unfinished_events(self, events: Sequence[Any]) -> Iterator[_Event]:
         """Yield the events that were recorded. Raises `AssertionError` if the client reads more of them than then."""
@@ -24427,7 +24435,7 @@ def _store_replayed(call: _Call, recorded: _JSON) -> None:
 
 
 def _object_of_events(call: _Call, events: Sequence[Any]) -> Any:
-    """Return the object that the last events of a stream contain, or None if they contain none of the call's resource."""
+    """Return the object of the call's resource that the last events of a stream contain, or None."""
     noun = call.resource.noun
     for event in reversed(events):
         _, data = _event_from_recording(event)
@@ -24526,9 +24534,10 @@ def _is_left_to_service(call: _Call) -> bool:
         return True
 
 
-def _start_recording(record: Record) -> PassThrough:
+def _start_recording(call: _Call, record: Record) -> PassThrough:
     """Mark a request as one of the real service, and return the exception that passes it through."""
     record.answered_by = _REAL_SERVICE
+    call.mock._recorded_log.append(record)
     return PassThrough(f"recorded: {record.request!r}", request=record.request, origin=record)  # type: ignore[arg-type]
 
 
@@ -24549,7 +24558,8 @@ def _recorded_exchange(record: Record) -> Iterator[None]:
 def _record_network_response(record: Record, response: Any) -> None:
     """Keep the response of the real service in the request log, and its body while the client reads it.
 
-    response: a response of httpx, httpx2, httpcore or httpcore2, whose body has not been read, or a connection of aiohttp.
+    response: a response of httpx, httpx2, httpcore or httpcore2, whose body hasn't been read, or a connection of
+        aiohttp.
     """
     if isinstance(response, _AiohttpTransport):
         response.record_response(record)
@@ -24638,7 +24648,7 @@ def _record_served(mock: OpenAIMock, path: str) -> None:
 def _save_served_recording(mock: OpenAIMock) -> None:
     """Write the recording of a served mock. It is written after each exchange, because a server may end at any time."""
     if mock._saves_at_once:
-        _write_recording(typing.cast(str, mock._recording), _exchanges_of(mock._recorded_requests()))
+        _write_recording(typing.cast(str, mock._recording), _exchanges_of(mock._recorded_log))
 
 
 async def _handle_or_forward(mock: OpenAIMock, request: _LazyRequest) -> httpx.Response:
@@ -24701,7 +24711,7 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
     from websockets.exceptions import InvalidStatus
 
     record = mock.router._record(httpx.Request("GET", request.url, headers=request.headers), call)
-    _start_recording(record)
+    _start_recording(call, record)
 
     def create_connection(protocol: Any, **options: Any) -> Any:
         _record_messages(protocol, record)
@@ -24723,6 +24733,9 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
             await _relay_messages(connection, receive, send)
     except InvalidStatus:
         await _refuse_websocket(typing.cast(httpx.Response, record.response), scope, receive, send)
+    except OSError as error:  # the service is out of reach
+        record._raised = "ConnectError"
+        await _refuse_websocket(_server_error(502, str(error)), scope, receive, send)
     return True
 
 
@@ -24765,9 +24778,8 @@ class _RecordingRun:
             return []
         recorded: dict[tuple[str, str | None], list[_JSON]] = {}
         for mock in mocks:
-            records = mock._recorded_requests()
             key = (typing.cast(str, mock._recording), mock._test)
-            recorded.setdefault(key, []).extend(_exchanges_of(records))
+            recorded.setdefault(key, []).extend(_exchanges_of(mock._recorded_log))
         lines: list[str] = []
         for (path, test), exchanges in recorded.items():
             lines += _update_recording(path, test, exchanges)
@@ -25266,7 +25278,7 @@ def _fixtures_module() -> types.ModuleType:
 
 @functools.cache
 def _stash_key(name: str) -> Any:
-    """Return the key under which pytest's stash of a test has its `mock`, the `mistakes` for its report, or `passed`."""
+    """Return the key of pytest's stash for the `mock` of a test, the `mistakes` for its report, or if it `passed`."""
     import pytest
 
     return pytest.StashKey()
@@ -25307,7 +25319,7 @@ def _add_report_sections(item: Any, report: Any) -> None:
 
 
 def _finish_recordings(item: Any, report: Any) -> None:
-    """Write the recordings of a test after its last phase, if all phases passed. The report gets lines on what changed."""
+    """Write the recordings of a test after its last phase, if it passed. The report gets lines on what changed."""
     run = _recording_run()
     if run is None:
         return

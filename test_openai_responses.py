@@ -30653,6 +30653,29 @@ def test_other_message_of_a_websocket_raises(openai_mock, tmp_path, text, messag
             connection.send({"type": "response.create", "input": text})
 
 
+def test_reset_leaves_the_recording_of_the_setting_where_it_is(tmp_path):
+    path = write_exchanges(tmp_path / "a.json", *map(chat_exchange, ["one", "two"]))
+    with OpenAIMock(recording=path) as openai_mock:
+        openai_mock.load(write_exchanges(tmp_path / "b.json", chat_exchange("other", "other")))
+        texts = [complete("Hi")]
+        openai_mock.reset()
+        texts.append(complete("Hi"))
+        assert texts == ["one", "two"]
+        with pytest.raises(AssertionError, match="no recording matches"):
+            complete("other")
+
+
+@requires_uvicorn
+def test_reset_leaves_what_was_recorded(recorder):
+    async def scene(client):
+        client.models.list()
+        recorder.recording_mock.reset()
+        client.files.list()
+
+    recorder.record(scene)
+    assert [exchange["endpoint"] for exchange in read_exchanges(recorder.path)] == ["models.list", "files.list"]
+
+
 # ---- recordings by hand ----------------------------------------------------------------------------------------------
 
 
@@ -31104,6 +31127,14 @@ def test_server_of_a_test_is_recorded_too(run_recorded_suite, openai_server, tmp
     assert [exchange["test"] for exchange in read_exchanges(tmp_path / "a.json")] == ["test_program"]
     run_recorded_suite(suite).assert_outcomes(passed=1)
     assert len(openai_server.mock.requests) == 1
+
+
+def test_cassette_cannot_be_recorded(tmp_path):
+    with (
+        recording_run(),
+        pytest.raises(ValueError, match=r"a\.yaml, which can only be replayed; to record, name a \.json"),
+    ):
+        OpenAIMock(recording=tmp_path / "a.yaml")
 
 
 @requires_uvicorn
