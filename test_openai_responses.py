@@ -30446,6 +30446,20 @@ def test_secrets_in_bodies_are_hidden_by_their_name_or_their_form(openai_mock, t
     assert httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "Hi", **fields}).status_code == 200
 
 
+def test_text_in_a_field_named_base64_is_searched_for_secrets(openai_mock, tmp_path):
+    answer = {"base64": f"not base64: {MARKER}"}
+    openai_mock.responses.create.response = httpx.Response(200, json=answer)
+    httpx.post(f"{BASE_URL}/responses", json=INPUT_REQUEST, headers={"api-key": MARKER})
+    openai_mock.save(tmp_path / "a.json")
+    assert read_exchanges(tmp_path / "a.json")[0]["response"]["json"] == {"base64": "not base64: ***"}
+
+
+def test_short_values_are_not_taken_for_secrets(openai_mock, tmp_path):
+    httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "a none"}, headers={"api-key": "none"})
+    openai_mock.save(tmp_path / "a.json")
+    assert read_exchanges(tmp_path / "a.json")[0]["request"]["body"]["input"] == "a none"
+
+
 def test_secrets_in_forms_paths_texts_and_bytes_are_hidden(openai_mock, tmp_path):
     client = new_client()
     client = client.with_options(api_key=MARKER)
@@ -30759,6 +30773,13 @@ def test_message_of_both_directions_in_a_recording_raises(openai_mock, tmp_path)
         openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
 
 
+def test_recording_with_a_byte_order_mark_is_read(openai_mock, tmp_path):
+    path = write_exchanges(tmp_path / "a.json", chat_exchange("Hi"))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    openai_mock.load(path)
+    assert complete("Hi") == "Hi"
+
+
 def test_missing_recording_raises_with_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.json does not exist; to record it, run pytest --openai-record"):
         OpenAIMock(recording=tmp_path / "gone.json")
@@ -30842,6 +30863,23 @@ def test_served_mock_whose_service_is_out_of_reach_breaks_the_connection(recorde
     with openai_responses._serve_in_thread(served_mock) as server:
         run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url, max_retries=0))
     assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ConnectError"}]
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_served_mock_refuses_a_websocket_whose_service_is_out_of_reach(recorder, monkeypatch):
+    async def scene(client):
+        with pytest.raises(importlib.import_module("websockets.exceptions").InvalidStatus) as raised:
+            client.responses.connect().enter()
+        return raised.value.response.status_code
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}/v1")
+    monkeypatch.delenv("CI", raising=False)
+    served_mock = OpenAIMock()
+    openai_responses._record_served(served_mock, recorder.path)
+    with openai_responses._serve_in_thread(served_mock) as server:
+        assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 502
 
 
 def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
@@ -31041,6 +31079,37 @@ def test_failed_test_writes_nothing(run_recorded_suite, openai_server, tmp_path)
     assert (tmp_path / "weather.json").read_bytes() == before
 
 
+def drift_of(old, new):
+    """Return what is reported where one answer of chat became another."""
+    exchange = chat_exchange("Hi")
+    return openai_responses._drift(
+        [{**exchange, "response": {"status": 200, **old}}], [{**exchange, "response": {"status": 200, **new}}]
+    )
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ({"json": {"id": "resp_68af4030baa48193b0b43b4c"}}, {"json": {"id": "resp_68af4030592c81938ec0a5fb"}}),
+        ({"json": {"created_at": 1, "created": 1}}, {"json": {"created_at": 2, "created": 2}}),
+        ({"headers": {"x-request-id": "a"}}, {"headers": {"x-request-id": "b"}}),
+        ({"events": [{"obfuscation": "a"}]}, {"events": [{"obfuscation": "b"}]}),
+    ],
+    ids=["id", "time", "header", "obfuscation"],
+)
+def test_what_changes_each_time_is_not_drift(old, new):
+    assert drift_of(old, new) == ["1 unchanged"]
+
+
+def test_long_drift_is_cut():
+    old = {"json": {"output": [f"old {number}" for number in range(20)]}}
+    new = {"json": {"output": [f"new {number}" for number in range(20)]}}
+    lines = drift_of(old, new)
+    assert lines[:2] == ["1 changed", "changed: chat.completions.create /chat/completions"]
+    assert len(lines) == 15
+    assert lines[-1] == "    ... 29 more lines"
+
+
 @requires_uvicorn
 @pytest.mark.parametrize("outcome", ["skip", "xfail", "teardown"])
 def test_test_that_does_not_pass_writes_nothing(run_recorded_suite, tmp_path, outcome):
@@ -31148,6 +31217,20 @@ def test_broken_recording_is_an_error_before_the_first_call(run_recorded_suite, 
     run_recorded_suite(suite, "--openai-record").assert_outcomes(errors=1)
     assert openai_server.mock.requests == []
     assert (tmp_path / "a.json").read_text() == "{"
+
+
+@requires_uvicorn
+def test_mocks_of_one_test_share_a_recording(run_recorded_suite, tmp_path):
+    suite = """
+        def test_it():
+            for text in ("one", "two"):
+                with openai_responses.OpenAIMock(base_url=URL, recording="a.json"):
+                    ask(text)
+    """
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
+    inputs = [exchange["request"]["body"]["input"] for exchange in read_exchanges(tmp_path / "a.json")]
+    assert inputs == ["one", "two"]
+    run_recorded_suite(suite).assert_outcomes(passed=1)
 
 
 @requires_uvicorn
