@@ -19117,7 +19117,7 @@ class _AiohttpTransport(asyncio.Transport):
             await response.stream.aclose()
 
     async def _use_network(self, request: Any) -> _AiohttpTransport:
-        """Open the real connection, and have aiohttp use it from here on. Return this transport instead of a response."""
+        """Open the real connection, and have aiohttp use it from here on. Return this transport, not a response."""
         self.real_connection = await self.connect()
         self.real_connection.transport.set_protocol(self.protocol)
         self.real_connection.transport.write(bytes(self.written))
@@ -20918,7 +20918,7 @@ def _argument_parser() -> Any:
     parser.add_argument(
         "--record",
         metavar="FILE",
-        help="send calls to the real service, unless the script sets a response for them, and write them to a recording",
+        help="send calls for which the script sets no response to the real service, and write them to a recording",
     )
     for name, limit_help in _LIMIT_HELP.items():
         parser.add_argument(
@@ -22461,8 +22461,8 @@ class Record:
     request: the request as the mock received it, with all headers.
     deployment: the deployment in the path, if it is Azure's.
     response: the response, None if a network fault or a mistake was raised instead.
-    answered_by: the endpoint or the rule whose response was used, None for the default response, and `"the real service"`
-        for a request that was recorded.
+    answered_by: the endpoint or the rule whose response was used, None for the default response, and `"the real
+        service"` for a request that was recorded.
     duration: the time until the response, in seconds.
     started: the time at which the request came, in seconds as `time.time()` returns them. The difference between two
         attempts is the time that the client waited, and the duration of the first one.
@@ -22744,8 +22744,8 @@ def mock(
     method. A test that has a parameter `openai_mock` gets the mock. `async with` works too.
 
     func: the function or class, if it is used without parentheses.
-    base_url, state, strict, only_scripted, assert_all_used, recording: settings of the `OpenAIMock`. They override those
-        of the mark `openai_mock`; None leaves a setting to the mark. A `state` that is a dict is copied for each
+    base_url, state, strict, only_scripted, assert_all_used, recording: settings of the `OpenAIMock`. They override
+        those of the mark `openai_mock`; None leaves a setting to the mark. A `state` that is a dict is copied for each
         decorated test. The path of a `recording` is relative to the file of the test.
     """
     settings = {
@@ -23027,6 +23027,8 @@ class OpenAIMock(_NoNewAttributes):
         self._forgotten_keys: dict[int, None] = {}  # the hashes of keys whose mocks were dropped
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
+        self._recording: str | None = None  # the path of the recording
+        self._test: str | None = None  # the test whose exchanges of the recording count
         self._is_recording = False
         self._recorded_log: list[Record] = []  # the requests that the real service answered
         self._saves_at_once = False  # the recording is written after each exchange, and not at the end of a test
