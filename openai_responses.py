@@ -23600,7 +23600,7 @@ _RECORDED_HEADERS = "content-type|location|retry-after|retry-after-ms|x-ratelimi
 @functools.cache
 def _network_errors() -> Mapping[str, type[Exception]]:
     """Return the network errors of httpx by name, which httpx2 has, too."""
-    errors = {}
+    errors: dict[str, type[Exception]] = {}
     for name, value in vars(httpx).items():
         if inspect.isclass(value) and issubclass(value, httpx.RequestError):
             errors[name] = value
@@ -24105,7 +24105,7 @@ def _check_exchange(place: _Place, exchange: Any, folder: str) -> None:
     if _match_segments(row.path.partition("?")[0].split("/"), _path_segments(row, request["path"])) is None:
         expected = row.path.partition("?")[0]
         raise place.at("request").at("path").error(f"is {request['path']!r}; the path of {name} is {expected!r}")
-    _check_response(place.at("response"), exchange["response"], row, folder)
+    _check_recorded_response(place.at("response"), exchange["response"], row, folder)
 
 
 def _path_segments(row: _Row, path: str) -> list[str]:
@@ -24114,7 +24114,7 @@ def _path_segments(row: _Row, path: str) -> list[str]:
     return segments if len(segments) == row.path.partition("?")[0].count("/") + 1 else [""] * (row.path.count("/") + 1)
 
 
-def _check_response(place: _Place, response: _JSON, row: _Row, folder: str) -> None:
+def _check_recorded_response(place: _Place, response: _JSON, row: _Row, folder: str) -> None:
     _check_fields(place, response, _RESPONSE_FIELDS)
     forms = [form for form in (*_CONTENT_TYPES, "messages") if form in response]
     if len(forms) > 1:
