@@ -30067,14 +30067,19 @@ def test_network_faults_are_recorded_and_raised_again(recorder):
     assert recorder.replay(scene, max_retries=0) == recorded
 
 
+def unreachable_url():
+    """Return the URL of a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
 @requires_uvicorn
 def test_unreachable_service_is_recorded_as_a_network_fault(recorder):
     async def scene(client):
         with pytest.raises(openai.APIConnectionError):
             client.models.list()
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        recorder.url = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+    recorder.url = unreachable_url()
     recorder.record(scene, max_retries=0)
     (exchange,) = read_exchanges(recorder.path)
     assert exchange["response"] == {"fault": "ConnectError"}
@@ -30804,19 +30809,25 @@ async def record_everything(client):
     return found
 
 
+@contextlib.contextmanager
+def recording_server(recorder, monkeypatch, service_url=None):
+    """Serve a mock that records the service, as `python -m openai_responses --record` does."""
+    monkeypatch.setenv("OPENAI_BASE_URL", service_url or recorder.url)
+    monkeypatch.delenv("CI", raising=False)
+    options = openai_responses._parse_arguments(["--record", str(recorder.path)])
+    served_mock = openai_responses._mock_from_options(options)
+    with openai_responses._serve_in_thread(served_mock) as server:
+        yield server
+        openai_responses._save_served_recording(served_mock)  # as when the process ends
+
+
 @requires_uvicorn
 @requires("responses.connect")
 def test_served_mock_records_the_service_behind_it(recorder, monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", recorder.url)
-    monkeypatch.delenv("CI", raising=False)
     recorder.service.responses.create.response = [error(429, retry_after=0.01), "one", "two", "three"]
-    served_mock = openai_responses._mock_from_options(
-        openai_responses._parse_arguments(["--record", str(recorder.path)])
-    )
-    served_mock.chat.completions.create.response = "scripted"
-    with openai_responses._serve_in_thread(served_mock) as server:
+    with recording_server(recorder, monkeypatch) as server:
+        server.mock.chat.completions.create.response = "scripted"
         recorded = run_coroutine("sync", recorder.run(record_everything, "sync", base_url=server.url))
-    openai_responses._save_served_recording(served_mock)  # as when the process ends
     exchanges = read_exchanges(recorder.path)
     statuses = [(exchange["endpoint"], exchange["response"]["status"]) for exchange in exchanges]
     assert statuses == [
@@ -30839,12 +30850,8 @@ def test_served_mock_passes_on_a_refused_websocket(recorder, monkeypatch):
             client.responses.connect().enter()
         return raised.value.response.status_code
 
-    monkeypatch.setenv("OPENAI_BASE_URL", recorder.url)
-    monkeypatch.delenv("CI", raising=False)
     recorder.service.responses.connect.response = error(401)
-    served_mock = OpenAIMock()
-    openai_responses._record_served(served_mock, recorder.path)
-    with openai_responses._serve_in_thread(served_mock) as server:
+    with recording_server(recorder, monkeypatch) as server:
         assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 401
     assert recorder.replay(scene) == 401
 
@@ -30855,12 +30862,7 @@ def test_served_mock_whose_service_is_out_of_reach_breaks_the_connection(recorde
         with pytest.raises(openai.APIConnectionError):
             client.models.list()
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}/v1")
-    monkeypatch.delenv("CI", raising=False)
-    served_mock = OpenAIMock()
-    openai_responses._record_served(served_mock, recorder.path)
-    with openai_responses._serve_in_thread(served_mock) as server:
+    with recording_server(recorder, monkeypatch, unreachable_url()) as server:
         run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url, max_retries=0))
     assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ConnectError"}]
 
@@ -30873,12 +30875,7 @@ def test_served_mock_refuses_a_websocket_whose_service_is_out_of_reach(recorder,
             client.responses.connect().enter()
         return raised.value.response.status_code
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.getsockname()[1]}/v1")
-    monkeypatch.delenv("CI", raising=False)
-    served_mock = OpenAIMock()
-    openai_responses._record_served(served_mock, recorder.path)
-    with openai_responses._serve_in_thread(served_mock) as server:
+    with recording_server(recorder, monkeypatch, unreachable_url()) as server:
         assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 502
 
 
