@@ -29979,9 +29979,13 @@ def test_calls_of_other_http_clients_are_recorded(recorder, request_chat):
 
 
 @requires_uvicorn
-def test_calls_through_a_wrapped_transport_are_recorded(recorder, http_lib, client_kind, monkeypatch):
+@pytest.mark.parametrize(
+    "form",
+    [transport_wrapped_on_the_class_by_a_function, transport_on_a_connection_pool, transport_with_a_bound_method],
+)
+def test_calls_through_a_wrapped_transport_are_recorded(recorder, http_lib, client_kind, monkeypatch, form):
     async def scene(client):
-        transport = transport_wrapped_on_the_instance(http_lib, client_kind, [], monkeypatch)
+        transport = form(http_lib, client_kind, [], monkeypatch)
         async with enter(http_client_of(http_lib, client_kind, transport)) as http_client:
             return await request_chat_text(http_lib, client_kind, http_client, recorder.url, stream=True)
 
@@ -30167,6 +30171,32 @@ def test_scripted_calls_are_not_recorded(recorder):
     assert recorder.record(scene)[0] == "scripted"
     assert [exchange["endpoint"] for exchange in read_exchanges(recorder.path)] == ["models.list"]
     assert [record.endpoint for record in recorder.service.requests] == ["models.list"]
+
+
+@requires_uvicorn
+def test_call_that_cannot_be_decoded_is_left_to_the_service(recorder):
+    async def scene(client):
+        headers = {"authorization": f"Bearer {API_KEY}", "content-type": "application/json"}
+        return httpx.post(f"{recorder.url}/chat/completions", content=b"{broken", headers=headers).json()
+
+    recorded = recorder.record(scene)
+    assert [record.status for record in recorder.service.requests] == [400]
+    assert recorder.replay(scene) == recorded
+
+
+@pytest.mark.parametrize("cut, text", [(None, "one two three"), (-8, "one two three"), (0, "")])
+def test_compressed_answers_are_saved_as_text(cut, text):
+    stream = openai_responses._TappedStream([gzip.compress(b"one two three")[:cut]])
+    list(stream)
+    response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream)
+    assert openai_responses._content_of(response) == text.encode()
+
+
+def test_answer_that_cannot_be_decompressed_is_saved_without_its_body():
+    stream = openai_responses._TappedStream([b"not gzip"])
+    list(stream)
+    response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=stream)
+    assert openai_responses._content_of(response) == b""
 
 
 @requires_uvicorn
@@ -30654,6 +30684,20 @@ def test_recording_of_a_served_mock_answers_each_key(openai_server, tmp_path):
             assert completion.choices[0].message.content == "Hi"
 
 
+@requires("realtime.connect")
+def test_other_websocket_raises_with_the_difference(openai_mock, tmp_path):
+    exchange = {
+        "endpoint": "realtime.connect",
+        "request": {"path": "/realtime", "query": {"model": "gpt-realtime"}},
+        "response": {"status": 101, "messages": []},
+    }
+    openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
+    with pytest.raises(
+        AssertionError, match=r'no recording matches this call to realtime\.connect(?s:.)*"model": "other"'
+    ):
+        sdk().realtime.connect(model="other").enter()
+
+
 @requires("responses.connect")
 @pytest.mark.parametrize(
     "text, message", [("two", r"another message than that of .*messages\[0\]"), ("one", "no more")]
@@ -30733,6 +30777,11 @@ def test_recording_edited_by_hand_answers_with_the_new_text(openai_mock, tmp_pat
         ('"/chat/completions"', '"/chat/completion"', r"path is '/chat/completion'; the path of chat.* is '/chat/comp"),
         ('"/chat/completions"', '"/v1/chat/completions"', r"the path of chat.* is '/chat/completions'"),
         ('"request": {', '"request": [], "x": {', r"exchanges\[0\]\.request is \[\]; expected an object"),
+        (
+            '"exchanges": [',
+            '"exchanges": [1, ',
+            r"exchanges\[0\] is 1; expected an object with test, endpoint, request",
+        ),
         ('"json": {', '"base64": "@@@", "x": {', r"exchanges\[0\]\.response has an unknown field 'x'"),
         ('"status": 200', '"status": 200, "headers": {"a": 1}', r"response\.headers\.a is 1; expected a string"),
         ('"status": 200', '"fault": "ConectError"', r"fault is 'ConectError'; expected the name of a network error"),
@@ -30840,6 +30889,23 @@ def test_served_mock_records_the_service_behind_it(recorder, monkeypatch):
     ]
     assert MARKER not in recorder.path.read_text()
     assert recorder.replay(record_everything) == recorded
+
+
+@requires_uvicorn
+@requires("responses.connect")
+def test_served_mock_passes_on_a_close_code(recorder, monkeypatch):
+    async def scene(client):
+        with client.responses.connect() as connection:
+            connection.response.create(model="m", input="Hi")
+            with pytest.raises(connection_closed_error()) as raised:
+                while True:
+                    connection.recv()
+        return raised.value.rcvd.code
+
+    recorder.service.responses.connect.response = streamed("one two", fail_after=2, fault=1013)
+    with recording_server(recorder, monkeypatch) as server:
+        assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 1013
+    assert recorder.replay(scene) == 1013
 
 
 @requires_uvicorn
@@ -31214,6 +31280,23 @@ def test_broken_recording_is_an_error_before_the_first_call(run_recorded_suite, 
     run_recorded_suite(suite, "--openai-record").assert_outcomes(errors=1)
     assert openai_server.mock.requests == []
     assert (tmp_path / "a.json").read_text() == "{"
+
+
+@requires_uvicorn
+def test_files_of_other_tests_stay_beside_a_shared_recording(run_recorded_suite, openai_server, tmp_path):
+    suite = """
+        @pytest.mark.openai_mock(base_url=URL, recording="a.json")
+        @pytest.mark.parametrize("text", ["one", "two"])
+        def test_it(text):
+            with openai.OpenAI(api_key="sk-fake", base_url=URL) as client:
+                assert len(client.audio.speech.create(model="tts-1", voice="alloy", input=text).content) == 5000
+    """
+    openai_server.mock.audio.speech.create.when(input="one").response = b"\x00" * 5000
+    openai_server.mock.audio.speech.create.when(input="two").response = b"\x01" * 5000
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=2)
+    run_recorded_suite(suite, "--openai-record", "-k", "one").assert_outcomes(passed=1, deselected=1)
+    assert len(list(tmp_path.glob("a.*.mp3"))) == 2
+    run_recorded_suite(suite).assert_outcomes(passed=2)
 
 
 @requires_uvicorn
