@@ -30181,7 +30181,7 @@ def test_call_that_cannot_be_decoded_is_left_to_the_service(recorder):
 
     recorded = recorder.record(scene)
     assert [record.status for record in recorder.service.requests] == [400]
-    assert recorder.replay(scene) == recorded
+    assert [exchange["response"]["json"] for exchange in read_exchanges(recorder.path)] == [recorded]
 
 
 @pytest.mark.parametrize("cut, text", [(None, "one two three"), (-8, "one two three"), (0, "")])
