@@ -23771,9 +23771,9 @@ _SECRET_FORMS = (
     (r"\b(?:sk|rk|sess)-[\w-]{16,}", _HIDDEN),
     (r"\bek_\w{8,}", _HIDDEN),
     (r"\bwhsec_[\w+/=-]{8,}", _HIDDEN),
-    (r"\borg-\w{8,}", _HIDDEN),
+    (r"\borg-\w{16,}", _HIDDEN),
     (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", _HIDDEN),  # a JSON Web Token
-    (r"(?i)\b(bearer|basic) [\w.~+/=-]{8,}", rf"\1 {_HIDDEN}"),
+    (r"(?i)\b(bearer) (?=\S*\d)[\w.~+/=-]{16,}", rf"\1 {_HIDDEN}"),
     (r"(?i)([?&](?:api[-_]?key|key|sig|token|access_token|code)=)[^&\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
     (r"\b(ft:[^:\s]+:)[^:\s]+(?=:)", rf"\1{_HIDDEN}"),  # the organization in the name of a fine-tuned model
 )

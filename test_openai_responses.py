@@ -30489,6 +30489,14 @@ def test_text_in_a_field_named_base64_is_searched_for_secrets(openai_mock, tmp_p
     assert read_exchanges(tmp_path / "a.json")[0]["response"]["json"] == {"base64": "not base64: ***"}
 
 
+def test_text_is_not_taken_for_secrets(openai_mock, tmp_path):
+    text = "A basic understanding: the bearer of good-news-and-more knows the org-structures, sk-1, and ek_1."
+    openai_mock.chat.completions.create.response = text
+    complete(text, metadata={"key": "value", "token": "3"})
+    openai_mock.save(tmp_path / "a.json")
+    assert "***" not in (tmp_path / "a.json").read_text()
+
+
 def test_short_values_are_not_taken_for_secrets(openai_mock, tmp_path):
     httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "a none"}, headers={"api-key": "none"})
     openai_mock.save(tmp_path / "a.json")
