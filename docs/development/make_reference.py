@@ -259,6 +259,10 @@ class PluginOptions:
         metavar = attributes.get("metavar")
         self.options.append((f"{', '.join(names)} {metavar or ''}".rstrip(), attributes["help"]))
 
+    def getoption(self, name: str, default: Any = None) -> Any:
+        """Return the value of an option that is not given."""
+        return default
+
     def addini(self, name: str, help: str, **attributes: Any) -> None:
         """Register a setting of the configuration file."""
         self.settings.append((name, help))
