@@ -6807,7 +6807,7 @@ class _SocketSession:
         self.call = dataclasses.replace(call, session=self)
         self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
         self.received_types: list[str] = []
-        self.transcript: list[tuple[str, Any]] = []  # all messages, each with "sent" or "received", for recordings
+        self.message_log: list[tuple[str, Any]] = []  # all messages, each with "sent" or "received", for recordings
 
     async def open(self, wait: _Wait, record: Record) -> None:
         """Queue the events that are sent before the client's first message."""
@@ -6818,7 +6818,7 @@ class _SocketSession:
 
         After an error of the service, which is sent as an event, the session continues.
         """
-        self.transcript.append(("sent", content))
+        self.message_log.append(("sent", content))
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
@@ -6862,14 +6862,14 @@ class _SocketSession:
                 if event:
                     message.record.events.append(event)
             if event or event is None:
-                self._add_to_transcript(event)
+                self._log_event(event)
                 yield delay, event
 
-    def _add_to_transcript(self, event: Any) -> None:
+    def _log_event(self, event: Any) -> None:
         if isinstance(event, int):
             event = _Close(event)
         if event is not None:
-            self.transcript.append(("received", event))
+            self.message_log.append(("received", event))
 
     def next_event(self) -> tuple[float, Any] | None:
         """Remove and return the next event with the seconds to wait before it, or None if nothing is queued.
@@ -19376,7 +19376,7 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
         record.response = session
         return session
     record.response = httpx.Response(101)
-    record._messages = session.transcript
+    record._messages = session.message_log
     await session.open(wait, record)
     return session
 
@@ -24504,7 +24504,7 @@ class _ReplayedSession(_SocketSession):
         """
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
-        self.transcript.append(("sent", content))
+        self.message_log.append(("sent", content))
         self.received_types.append(message.get_str("type") or "a message without a type")
         actual = _recorded_message("sent", content)["sent"]
         place = f"{self.source}.response.messages[{self.position}]"
