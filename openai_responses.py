@@ -11347,9 +11347,12 @@ def _find_pending_call(store: StateStore, session: _JSON, event: _JSON) -> _JSON
     if event.get("type") != "agent.session.input.tool_result":
         return None
     ids = (event.get("call_id"), event.get("turn_id"))
-    for item in _load_child_objects(store, "beta.agents.sessions.items", session["id"]):
+    items = _load_child_objects(store, "beta.agents.sessions.items", session["id"])
+    # the status of an answered call changes only when the event of its end is sent
+    answered_ids = {item["call_id"] for item in items if item["type"] == "function_call_output"}
+    for item in items:
         is_pending = item["type"] == "function_call" and item["status"] == "in_progress"
-        if is_pending and (item["call_id"], item["turn_id"]) == ids:
+        if is_pending and item["call_id"] not in answered_ids and (item["call_id"], item["turn_id"]) == ids:
             return item
     return None
 
