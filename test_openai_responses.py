@@ -10789,6 +10789,14 @@ def test_invalid_requests_get_the_api_error(client, call, message):
         call(client)
 
 
+@pytest.mark.parametrize(
+    "limit, code", [("0", "integer_below_min_value"), ("101", "invalid_value"), ("ten", "invalid_value")]
+)
+def test_invalid_limit_of_a_page_has_the_code_of_the_api(openai_mock, limit, code):
+    error = sent(openai_mock, "vector_stores.list", {}, limit=limit).json()["error"]
+    assert (error["param"], error["code"]) == ("limit", code)
+
+
 def search(client, filters):
     """Search a vector store with one file, whose attribute `n` is a string."""
     store = add_store(client)
@@ -12445,13 +12453,33 @@ def file_item(**file):
         (file_item(file_id="file_1"), ".bin"),
     ],
 )
-def test_strict_mode_rejects_input_files_of_unsupported_types(item, suffix):
+def test_strict_mode_names_the_type_of_an_unsupported_input_file(item, suffix):
     openai_mock = OpenAIMock(strict=True)
     openai_mock.state["files"]["file_1"] = {"filename": "data.bin"}
     error = send_with_key(openai_mock, RESPONSES_CREATE, response_body("gpt-4o", input=[item]))["error"]
     assert error["message"].startswith("Invalid input: Expected context stuffing file type to be a supported format: ")
     assert error["message"].endswith(f" but got {suffix}.")
     assert error["param"] == "input"
+
+
+UNSUPPORTED_FILE_TYPES = """
+    7z aac avi bin bmp dll exe flac gif gz heic ico iso jpeg jpg m4a mkv mov mp3 mp4 mpeg mpga ogg opus png rar so tar
+    tif tiff wav webm webp whl zip
+"""
+
+
+@pytest.mark.parametrize("suffix", UNSUPPORTED_FILE_TYPES.split())
+def test_strict_mode_rejects_input_files_that_are_not_documents(suffix):
+    item = file_item(filename=f"file.{suffix}", file_data="AAAA")
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-4o", input=[item]))["param"] == "input"
+
+
+def test_strict_mode_accepts_the_item_of_a_generated_image():
+    settings = {"action": "generate", "background": "opaque", "output_format": "png", "quality": "low"}
+    item = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "aGk=", **settings}
+    openai_mock = OpenAIMock(strict=True)
+    body = response_body("gpt-5.5", input=[USER, item | {"revised_prompt": "A cat", "size": "1024x1024"}])
+    assert send_with_key(openai_mock, RESPONSES_CREATE, body)["status"] == "completed"
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.docx", "a.csv", "a.py", "a.ts", "README", "a.unheard-of"])
@@ -15061,6 +15089,15 @@ def test_call_of_a_built_in_tool_begins_and_ends(openai_mock, client_kind, item)
     assert done.item.status == item.get("status", "completed")
     assert contains(done.item.to_dict(), item)
     assert short_types(events[7:]) == [*MESSAGE_EVENTS, *TURN_END]
+
+
+@requires("beta.agents.sessions.create")
+def test_mcp_call_of_an_agent_has_no_arguments_output_or_error_by_default(openai_mock, client):
+    call = {"type": "mcp_call", "server_label": "docs", "name": "search"}
+    openai_mock.beta.agents.sessions.create.response = {"items": [call, "Done."]}
+    session = client.beta.agents.sessions.create(**SESSION_REQUEST, input="Hi")
+    item = client.beta.agents.sessions.items.list(session.id).data[1].to_dict()
+    assert (item["arguments"], item["output"], item["error"]) == ({}, None, None)
 
 
 @requires("beta.agents.sessions.create")
@@ -28448,6 +28485,21 @@ def test_rule_answers_a_request_that_matches_its_conditions(create, what, fields
 
 
 @pytest.mark.parametrize(
+    "name, body",
+    [
+        ("images.generate", {"prompt": "A cat", "model": "gpt-image-1"}),
+        ("embeddings.create", {"input": "A cat", "model": "text-embedding-3-small"}),
+    ],
+)
+def test_text_of_a_rule_is_searched_for_in_the_prompt_or_the_input(openai_mock, name, body):
+    rule = lookup(openai_mock, name).when("cat")
+    rule.response = {}
+    sent(openai_mock, name, body)
+    sent(openai_mock, name, {key: value.replace("cat", "dog") for key, value in body.items()})
+    assert rule.call_count == 1
+
+
+@pytest.mark.parametrize(
     "what, fields, text, options",
     [
         ("weather", {}, "the Weather", {}),
@@ -29312,6 +29364,12 @@ def test_router_with_custom_settings_answers(create):
     with OpenAIMock().router(assert_all_called=True) as router:
         assert isinstance(router, respx.MockRouter)
         assert complete("Hi") == openai_responses._DEFAULT_TEXT
+
+
+def test_router_with_custom_settings_checks_its_routes():
+    openai_mock = OpenAIMock()
+    with pytest.raises(AssertionError, match="were not called"), openai_mock.router(assert_all_called=True) as router:
+        router.get("https://weather.example/today").respond(json={})
 
 
 # ---- the transport ---------------------------------------------------------------------------------------------------
