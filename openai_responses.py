@@ -7904,12 +7904,10 @@ def _citation_annotation(citation: Citation) -> _JSON:
     """Convert a citation of a turn to an annotation of `output_text`."""
     if citation.url is not None:
         return _url_citation(citation)
-    return {
-        "type": "file_citation",
-        "file_id": citation.file_id,
-        "filename": citation.title,
-        "index": citation.end,
-    }
+    annotation = {"type": "file_citation", "file_id": citation.file_id, "index": citation.end}
+    if citation.title:  # an empty name would count as set by the test, and keep the name of the stored file out
+        annotation["filename"] = citation.title
+    return annotation
 
 
 # ---- history: items that need other items ----------------------------------------------------------------------------

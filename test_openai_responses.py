@@ -8349,6 +8349,36 @@ async def test_cited_stored_file_has_its_name(openai_mock, either_client, stream
     assert annotation == {"type": "file_citation", "file_id": file, "filename": expected, "index": 12}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "make_answer",
+    [
+        lambda citation: reply({"type": "file_search_call"}, citation),
+        lambda citation: reply({"type": "web_search_call"}, citation),
+        lambda citation: {"type": "file_search_call"} + citation,
+        lambda citation: {"output": [{"type": "file_search_call"}, citation]},
+    ],
+    ids=["reply", "web search", "sum", "output"],
+)
+def test_cited_stored_file_has_its_name_beside_items(openai_mock, client, make_answer, stream):
+    file = add_file(client)
+    openai_mock.responses.create.response = make_answer(cited("page 7", file_id=file))
+    if stream:
+        *_, completed = client.responses.create(**INPUT_REQUEST, stream=True)
+        response = completed.response
+    else:
+        response = client.responses.create(**INPUT_REQUEST)
+    (annotation,) = response.output[1].content[0].annotations
+    assert annotation.filename == "a.txt"
+
+
+def test_cited_file_beside_items_has_the_set_title(openai_mock, client):
+    citation = cited("page 7", file_id=add_file(client), title="book.pdf")
+    openai_mock.responses.create.response = reply({"type": "file_search_call"}, citation)
+    (annotation,) = client.responses.create(**INPUT_REQUEST).output[1].content[0].annotations
+    assert annotation.filename == "book.pdf"
+
+
 def test_cited_unknown_file_has_its_id_as_its_name(openai_mock, client):
     openai_mock.responses.create.response = cited("page 7", file_id="file-1")
     (part,) = client.responses.create(**INPUT_REQUEST).output[0].content
