@@ -6039,8 +6039,8 @@ class _Behavior:
     strict_check: Callable[[_Call], Any] | None = None
     # returns fields that the answer takes from the request with other values than the request's parameters
     requested_fields: Callable[[_Call], _JSON] | None = None
-    # returns fields that follow from the request; set fields override them
-    derive: Callable[[_Call, Any], _JSON] | None = None
+    # returns fields that follow from the request; set fields override them. Of a text, it may return the text to send
+    derive: Callable[[_Call, Any], Any] | None = None
     # stores something other than the created object, or changes the answer in place
     store: Callable[[_Call, Any, _Script], None] | None = None
     # returns the bytes to store with the object
@@ -6231,7 +6231,10 @@ def _compose(call: _Call, script: _Script = _NOT_SET) -> Any:
     derive = call.behavior.derive
     if derive is None:
         return obj
-    return _overlay(call.response_type, obj, derive(call, obj), script.set_fields)
+    derived = derive(call, obj)
+    if isinstance(derived, str):  # a text in the format that the request asks for
+        return derived
+    return _overlay(call.response_type, obj, derived, script.set_fields)
 
 
 def _answer_template(call: _Call, script: _Script) -> Any:
@@ -13608,11 +13611,11 @@ _extend_table(
 # ======================================================================================================================
 
 
-# The default transcript or translation in each format that is not JSON.
-_DEFAULT_CAPTIONS = {
-    "srt": f"1\n00:00:00,000 --> 00:00:01,000\n{_DEFAULT_TEXT}\n\n\n",
-    "text": f"{_DEFAULT_TEXT}\n",
-    "vtt": f"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{_DEFAULT_TEXT}\n\n",
+# The templates of a transcript or translation in each format that is not JSON. Captions have one cue of one second.
+_TRANSCRIPT_TEMPLATES = {
+    "srt": "1\n00:00:00,000 --> 00:00:01,000\n{}\n\n\n",
+    "text": "{}\n",
+    "vtt": "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{}\n\n",
 }
 
 
@@ -13646,14 +13649,35 @@ def _check_language(call: _Call) -> None:
         _reject(message, "language", "invalid_language_format")
 
 
-def _default_captions(call: _Call) -> str | None:
-    return _DEFAULT_CAPTIONS.get(str(call.body.get("response_format")))
+def _default_transcript(call: _Call) -> str | None:
+    """Return the default transcript in the format that a request asks for, or None if that is JSON."""
+    template = _TRANSCRIPT_TEMPLATES.get(str(call.body.get("response_format")))
+    return template.format(_DEFAULT_TEXT) if template else None
 
 
-def _derive_transcription(call: _Call, obj: Any) -> _JSON:
-    """Return the fields of a JSON transcript that depend on the request: usage, log probabilities, segments, words."""
+def _to_captions(call: _Call, text: str) -> str:
+    """Return a text as captions if the request asks for captions and the text isn't captions already."""
+    response_format = str(call.body.get("response_format"))
+    has_cues = " --> " in text or text.startswith("WEBVTT")
+    if has_cues or response_format == "text":
+        return text
+    return _TRANSCRIPT_TEMPLATES[response_format].format(text)
+
+
+def _derive_translation(call: _Call, obj: Any) -> Any:
+    """Return a text in the format that the request asks for. A translation in JSON has no derived fields."""
+    return _to_captions(call, obj) if isinstance(obj, str) else {}
+
+
+def _derive_transcription(call: _Call, obj: Any) -> Any:
+    """Return the fields of a JSON transcript that depend on the request: usage, log probabilities, segments, words.
+
+    A text is returned in the format that the request asks for.
+    """
+    if isinstance(obj, str):
+        return _to_captions(call, obj)
     response_format = call.body.get("response_format")
-    fields = _fields_of(call.response_type) if isinstance(obj, dict) else {}
+    fields = _fields_of(call.response_type)
     derived = {}
     if "usage" in fields:
         derived["usage"] = _audio_usage(call, obj)
@@ -14038,11 +14062,11 @@ _extend_table(
         "audio.transcriptions.create": _Behavior(
             is_generated=True,
             strict_check=_check_transcription,
-            default=_default_captions,
+            default=_default_transcript,
             derive=_derive_transcription,
             events=_transcription_events,
             type_paths_by_format={
-                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                **dict.fromkeys(_TRANSCRIPT_TEMPLATES, "str"),
                 "diarized_json": "audio.TranscriptionDiarized",
                 "verbose_json": "audio.TranscriptionVerbose",
             },
@@ -14050,9 +14074,10 @@ _extend_table(
         "audio.translations.create": _Behavior(
             is_generated=True,
             strict_check=_check_audio_file,
-            default=_default_captions,
+            default=_default_transcript,
+            derive=_derive_translation,
             type_paths_by_format={
-                **dict.fromkeys(_DEFAULT_CAPTIONS, "str"),
+                **dict.fromkeys(_TRANSCRIPT_TEMPLATES, "str"),
                 "verbose_json": "audio.TranslationVerbose",
             },
         ),

@@ -17243,8 +17243,38 @@ def test_non_json_transcript_contains_the_text(openai_mock, client, name, respon
     assert create(response_format=response_format) == default
     endpoint.response = {}
     assert create(response_format=response_format) == default
-    endpoint.response = "As it is."
-    assert create(response_format=response_format) == "As it is."
+
+
+@pytest.mark.parametrize("name", ["transcriptions", "translations"])
+@pytest.mark.parametrize("value", ["Good {morning}.", {"text": "Good {morning}."}], ids=["text", "partial"])
+@pytest.mark.parametrize(
+    "response_format, expected",
+    [
+        ("text", "Good {morning}."),
+        ("srt", "1\n00:00:00,000 --> 00:00:01,000\nGood {morning}.\n\n\n"),
+        ("vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nGood {morning}.\n\n"),
+    ],
+    ids=["text", "srt", "vtt"],
+)
+def test_set_text_is_put_into_the_format_of_captions(openai_mock, client, name, value, response_format, expected):
+    lookup(openai_mock, f"audio.{name}.create").response = value
+    create = lookup(client, f"audio.{name}.create")
+    assert create(**TRANSCRIPTION_REQUEST, response_format=response_format) == expected
+
+
+@pytest.mark.parametrize(
+    "response_format, captions",
+    [
+        ("srt", "1\n00:00:02,000 --> 00:00:04,500\nHi\n"),
+        ("vtt", "WEBVTT\n\n00:02.000 --> 00:04.500\nHi\n"),
+        ("vtt", "WEBVTT"),
+    ],
+    ids=["srt", "vtt", "no cues"],
+)
+def test_set_captions_are_sent_unchanged(openai_mock, client, response_format, captions):
+    openai_mock.audio.transcriptions.create.response = captions
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format=response_format)
+    assert transcript == captions
 
 
 def test_default_json_transcripts(client):
