@@ -1684,6 +1684,7 @@ def _merge_into(
             if mode.unknown_keys == "check":
                 _check_sibling_output(model, key, place)
                 _check_spelling(key, fields, place)
+                _check_item_key(model, key, explicit, place)
             elif mode.unknown_keys == "reject":
                 raise ValueError(f"{place} has no field {key!r}")
             merged[key] = _to_json(item, f"{place}.{key}")
@@ -1739,6 +1740,15 @@ def _check_sibling_output(model: Any, key: str, place: str) -> None:
         raise _MisspeltKeyError(
             f'{place} has no field {key!r}; for an answer with a text, set the text itself: {place} = "Hi"'
         )
+
+
+def _check_item_key(model: Any, key: str, item: Mapping[str, Any], place: str) -> None:
+    """Raise `_MisspeltKeyError` for a key of an item that only an object within the item has: `query` of a web search."""
+    if item.get("type") not in _ITEM_TYPES:
+        return
+    path = _find_field_path(model, key)
+    if path:
+        raise _MisspeltKeyError(f"{place} has no field {key!r}; set {path} instead")
 
 
 def _check_spelling(key: str, fields: Collection[str], place: str) -> None:
@@ -1923,23 +1933,24 @@ def _check_spelling_in_union(members: tuple[Any, ...], value: Mapping[str, Any],
 
 
 def _check_has_known_key(tp: Any, value: Mapping[str, Any], place: str) -> None:
-    """Raise `ValueError` for a dict whose keys don't show which of a union's models it is.
+    """Raise `ValueError` for a dict without a field of its model, or of any model if the type is a union.
 
-    An empty dict is the first model. Any other type than a union of models is not checked.
+    An empty dict is the first model. Any other type than a model with fields or a union of models is not checked.
     """
-    members = _without_none(_union_members(tp))
-    if not value or len(members) == 1:
+    if not value:
         return
-    models, untyped = _models_and_untyped(members)
-    if untyped or any(value.keys() & model.keys for model in models):
+    models, untyped = _models_and_untyped(_without_none(_union_members(tp)))
+    if untyped or not any(model.keys for model in models) or any(value.keys() & model.keys for model in models):
         return
     _check_keys(value, place)
-    _check_spelling_in_union(members, value, place)
+    _check_spelling_in_union(_union_members(tp), value, place)
     hint = ""
     if len(value) == 1:
         path = _find_field_path(_unwrap_type(models[0].member)[0], next(iter(value)))
         if path:
             hint = f"; set {path} instead"
+    if not hint and len(models) == 1:
+        hint = f"; its fields are {', '.join(_fields_of(_unwrap_type(models[0].member)[0]))}"
     raise ValueError(f"{place} is {_safe_repr(value)}, which has no known field{hint}")
 
 
@@ -2150,6 +2161,9 @@ def _overlay_fields(model: Any, obj: _JSON, derived: Mapping[str, Any], explicit
     Within a complete object that the test set, only fields of the model that it lacks are derived.
     """
     fields = _fields_of(model)
+    wire_names = _wire_names_of(model)
+    if wire_names:
+        explicit = {wire_names.get(key, key): value for key, value in explicit.items()}
     is_complete = _is_complete(model, explicit)
     for key, value in derived.items():
         if is_complete and key not in fields:
@@ -3845,6 +3859,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("input", "array", 1, 2048, always=True),
         _Limit("input[]", "array", 1),
         _Limit("input", "string", 1),
+        _Limit("input[]", "string", 1),
     ),
     "files.create": (_Limit("expires_after.seconds", "integer", 3600, 2_592_000),),
     "fine_tuning.alpha.graders.": (_Limit("grader.sampling_params.max_completions_tokens", "integer", 1),),
@@ -4857,7 +4872,10 @@ def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -
         name, schema = forced_tool
         is_custom = name in _custom_tools(body)
         arguments = "text" if is_custom else _generate(schema or {}, f"function '{name}'", body)
-        return _mark_custom_calls(tool_call(name, arguments), body)
+        forced_call = ToolCall(
+            name, arguments if is_custom else json.dumps(arguments, ensure_ascii=False), broken=is_custom
+        )
+        return _mark_custom_calls(Turn(tool_calls=(forced_call,)), body)
     schema = _output_schema(body)
     if schema is None:
         return None
@@ -5044,10 +5062,21 @@ def _logprobs_by_piece(pieces: Sequence[str], logprobs: Iterable[_JSON]) -> list
 
 
 def _usage_field(obj: Mapping[str, Any], **counts: int) -> _JSON:
-    """Return the usage of an answer with these token counts and their total, or nothing for an answer without usage."""
+    """Return the usage of an answer with these token counts and their total, or nothing for an answer without usage.
+
+    If the test set a total, the counts that it didn't set add up to the rest, of which the first one gets what remains.
+    """
     usage = obj.get("usage")
     if not usage:
         return {}
+    open_counts = [name for name in counts if not usage.get(name)]
+    rest = (usage.get("total_tokens") or 0) - sum(usage.get(name) or 0 for name in counts)
+    if rest > 0:
+        for name in reversed(open_counts[1:]):
+            counts[name] = min(counts[name], rest)
+            rest -= counts[name]
+        for name in open_counts[:1]:
+            counts[name] = rest
     return {"usage": {**usage, **counts, "total_tokens": sum(counts.values())}}
 
 
@@ -13800,12 +13829,14 @@ def _reject_image(message: str, param: str | None, code: str) -> typing.NoReturn
 def _derive_images(call: _Call, obj: _JSON) -> _JSON:
     """Return the images that the request asks for, with their settings and usage if the model is a GPT image model.
 
-    A single image that the test set is repeated `n` times. Images without a URL or data get the default image.
+    A single image that the test set is repeated `n` times. Images without a URL or data get the default image. If the
+    request asks for URLs, images without a URL get the default one instead of their data.
     """
     response_format = call.body.get("response_format")
     model = str(call.body.get("model", ""))
     wants_url = response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
-    if wants_url and not call.wants_stream:
+    wants_url = wants_url and not call.wants_stream
+    if wants_url:
         default_image = {"url": "https://example.com/image.png"}
     else:
         default_image = {"b64_json": _blank_image(obj.get("output_format"), obj.get("background"))}
@@ -13817,8 +13848,9 @@ def _derive_images(call: _Call, obj: _JSON) -> _JSON:
         images = images * call.get_int("n", 1)
     data = []
     for image in images:
-        has_content = image.get("url") or image.get("b64_json")
-        data.append(image if has_content else {**image, **default_image})
+        has_content = image.get("url") or (image.get("b64_json") and not wants_url)
+        fields = {name: value for name, value in image.items() if name != "b64_json"}
+        data.append(image if has_content else {**fields, **default_image})
 
     if model.startswith("gpt-image"):
         return {"data": data, **_image_settings_and_usage(call, len(data))}
@@ -14227,6 +14259,47 @@ def _moderate(value: Any) -> _JSON:
     return result
 
 
+_MIN_FLAGGED_SCORE = 0.5  # the mock flags a category with this score or a higher one
+_FLAGGED_SCORE = 0.9  # the score of a flagged category whose score the test doesn't set
+
+
+def _implied_by_moderation(result: _JSON, explicit: Mapping[str, Any]) -> _JSON:
+    """Make the categories, scores and flag of a moderation result consistent, except for what the test set.
+
+    A set score flags its category, a set flag without a category flags the category with the highest score, and a flagged
+    category has a high score. The categories and scores are changed in place, because the test may have set some of them.
+    """
+    if "categories" not in result:  # a response's model of the same name, with a result for its input and its output
+        return {}
+    categories = result["categories"]
+    scores = result["category_scores"]
+    fields = _fields_of(_sdk_type("Moderation"))
+    for name in ("categories", "category_scores"):
+        for category, value in _default_value(fields[name].type).items():
+            result[name].setdefault(category, value)  # the type of some models is a plain dict without defaults
+    set_categories = _set_moderation_keys("categories", explicit)
+    set_scores = _set_moderation_keys("category_scores", explicit)
+    open_categories = [category for category in categories if category not in set_categories]
+
+    if explicit.get("flagged") is not False:
+        for category in open_categories:
+            categories[category] = category in set_scores and scores[category] >= _MIN_FLAGGED_SCORE
+    if explicit.get("flagged") and open_categories and not any(categories.values()):
+        applied_types = result["category_applied_input_types"]
+        applied = [category for category in open_categories if applied_types.get(category)]
+        categories[max(applied or open_categories, key=scores.__getitem__)] = True
+    for category, is_flagged in categories.items():
+        if is_flagged and category not in set_scores:
+            scores[category] = _FLAGGED_SCORE
+    return {"flagged": any(categories.values())}
+
+
+def _set_moderation_keys(name: str, explicit: Mapping[str, Any]) -> set[str]:
+    """Return the names on the wire of the categories that a test set in a field of a moderation result."""
+    wire_names = _wire_names_of(_fields_of(_sdk_type("Moderation"))[name].type)
+    return {wire_names.get(key, key) for key in _to_json(explicit.get(name) or {}, name)}
+
+
 _DEFAULT_MODERATION_MODEL = "omni-moderation-latest"
 
 
@@ -14381,6 +14454,19 @@ _extend_table(
         "Categories": {"illicit": False, "illicit/violent": False},
         "ModerationCreateResponse": {"model": _DEFAULT_MODERATION_MODEL},
         "Embedding": {"embedding": []},
+    },
+)
+
+
+# Chat completions and responses have models of their own for the moderation of their input and output.
+_extend_table(
+    _IMPLIED_FIELDS,
+    {
+        "Moderation": _implied_by_moderation,
+        "ModerationInputModerationResult": _implied_by_moderation,
+        "ModerationInputModerationResultsResult": _implied_by_moderation,
+        "ModerationOutputModerationResult": _implied_by_moderation,
+        "ModerationOutputModerationResultsResult": _implied_by_moderation,
     },
 )
 
@@ -21203,15 +21289,43 @@ def tool_call(name: str, arguments: Any = None, id: str | None = None, /, **kwar
     arguments: a dict, a pydantic model, or a str that is sent unchanged. Use it or keyword arguments.
     id: the ID of the call, such as `"call_1"`. It is generated by default.
     kwargs: the arguments by name.
-    Raises `TypeError` for both `arguments` and keyword arguments, and `ValueError` for arguments that are not valid JSON.
+    Raises `TypeError` for both `arguments` and keyword arguments, for arguments of another type, and for a dict as the only
+    keyword `arguments`, and `ValueError` for arguments that are not valid JSON.
     """
     if arguments is not None and kwargs:
         raise TypeError(f"tool_call({name!r}, ...): pass the arguments as a dict or as keywords, not both")
+    if kwargs.keys() == {"arguments"}:
+        _check_arguments_keyword(name, kwargs["arguments"])
     value = kwargs if arguments is None else arguments
+    if not isinstance(value, (str, Mapping)) and not _is_pydantic_model(type(value)):
+        raise TypeError(
+            f"tool_call({name!r}, {_safe_repr(value)}): expected the arguments as a dict, a pydantic model, a str or keywords"
+        )
     if isinstance(value, str):
         return Turn(tool_calls=(ToolCall(name, value, id, True),))
     text = json.dumps(_to_json(value, f"tool_call({name!r})"), ensure_ascii=False)
     return Turn(tool_calls=(ToolCall(name, text, id, False),))
+
+
+def _check_arguments_keyword(name: str, value: Any) -> None:
+    """Raise `TypeError` for all arguments of a call as the keyword `arguments`, which would be one argument of that name.
+
+    name: the name of the tool.
+    value: the value of the keyword. One that is neither a dict, a model nor the JSON of a dict is an argument.
+    """
+    if _is_pydantic_model(type(value)):
+        value = value.model_dump(mode="json", by_alias=True)
+    elif isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    if not isinstance(value, Mapping):
+        return
+    keywords = [f"{key}={item!r}" for key, item in value.items()]
+    raise TypeError(
+        f"tool_call({name!r}, arguments=...) would set one argument named 'arguments'; write "
+        f"tool_call({', '.join([repr(name), *keywords])}), or if the tool has a parameter of this name, "
+        f"tool_call({name!r}, {{'arguments': ...}})"
+    )
 
 
 def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
@@ -23455,7 +23569,26 @@ class Server(NamedTuple):
 _webhook_numbers = itertools.count(1)
 
 
-def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook:
+# The prefixes of the IDs in the data of events, by the object that an event is about. Other events have the default.
+_WEBHOOK_ID_PREFIXES = {
+    "agent.environment": "env_",
+    "agent.session": "sess_",
+    "batch": "batch_",
+    "eval.run": "evalrun_",
+    "fine_tuning.job": "ftjob-",
+    "realtime.call": "rtc_",
+    "response": "resp_",
+}
+
+
+def webhook(
+    event_type: str,
+    data: Mapping[str, Any] | None = None,
+    /,
+    *,
+    secret: str,
+    timestamp: float | None = None,
+) -> Webhook:
     """Return the body and the headers of a signed webhook, which `client.webhooks.unwrap` accepts.
 
         posted = webhook("response.completed", {"id": "resp_1"}, secret="whsec_c2VjcmV0")
@@ -23465,7 +23598,10 @@ def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret
     event_type: the type of the event, one of the SDK's.
     data: some fields of the event's `data`. The others have defaults.
     secret: the signing secret of the webhook, which the application verifies it with.
-    Raises `ValueError` for an unknown type, for `data` that the event doesn't accept, and for an invalid secret.
+    timestamp: the time of the event, in seconds since 1970, by default now. The SDK rejects events of more than five
+        minutes ago, such as a replay.
+    Raises `ValueError` for an unknown type, for `data` that the event doesn't accept, and for an invalid secret, and
+    `TypeError` for a timestamp that isn't a number.
     """
     event_models = _webhook_events()
     if event_type not in event_models:
@@ -23474,16 +23610,30 @@ def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret
             f"Available: {', '.join(event_models)}"
         )
     event_id = f"evt_{next(_webhook_numbers):024d}"
-    timestamp = str(int(time.time()))
-    partial = {"id": event_id, "object": "event", "type": event_type, "data": data or {}}
-    event = _merge(event_models[event_type], partial, f"webhook({event_type!r})")
+    if timestamp is None:
+        timestamp = time.time()
+    if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float)):
+        raise TypeError(
+            f"webhook({event_type!r}, timestamp={timestamp!r}): expected seconds since 1970, such as time.time()"
+        )
+    seconds = int(timestamp)
+    model = event_models[event_type]
+    place = f"webhook({event_type!r})"
+    if isinstance(data, Mapping):
+        _check_has_known_key(_fields_of(model)["data"].type, data, f"{place}.data")
+    partial = {"id": event_id, "created_at": seconds, "object": "event", "type": event_type, "data": data or {}}
+    event = _merge(model, partial, place)
+    prefix = _WEBHOOK_ID_PREFIXES.get(event_type.rpartition(".")[0])
+    for name in ("id", "call_id"):
+        if prefix and isinstance(event["data"].get(name), _NewId):
+            event["data"][name] = _NewId(prefix)
     body = json.dumps(_fill_placeholders(event, StateStore()))
-    signed_content = f"{event_id}.{timestamp}.{body}"
+    signed_content = f"{event_id}.{seconds}.{body}"
     signature = hmac.digest(_signing_key(secret), signed_content.encode(), "sha256")
     headers = {
         "content-type": "application/json",
         "webhook-id": event_id,
-        "webhook-timestamp": timestamp,
+        "webhook-timestamp": str(seconds),
         "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
     }
     return Webhook(body, headers)

@@ -3890,6 +3890,21 @@ def nested_lists(depth):
             ".output[0] is {'text': 'hi'}, which has no known field; set content[0].text instead",
         ),
         ("responses.create", {"output": [{"xyzzy": 1}]}, ".output[0] is {'xyzzy': 1}, which has no known field"),
+        (
+            "responses.create",
+            {"output": [{"type": "file_search_call", "results": [{"file": "a.txt"}]}]},
+            ".results[0] is {'file': 'a.txt'}, which has no known field; its fields are attributes, file_id, filename",
+        ),
+        (
+            "responses.create",
+            {"output": [{"type": "web_search_call", "query": "x"}]},
+            ".output[0] has no field 'query'; set action.query instead",
+        ),
+        (
+            "responses.create",
+            {"output": [{"type": "message", "text": "x"}]},
+            ".output[0] has no field 'text'; set content[0].text instead",
+        ),
         ("responses.create", {"output": [{"xyzzy": 1, "zyx": 2}]}, "{'xyzzy': 1, 'zyx': 2}, which has no known field"),
         # the items of reasoning have a `content` too, whose texts have no annotations
         (
@@ -8297,6 +8312,44 @@ def test_tool_call_accepts_an_id_and_invalid_json(create, client):
     (call,) = client.chat.completions.create(**CHAT_REQUEST).choices[0].message.tool_calls
     assert call.id == "call_mine"
     assert call.function.arguments == "{broken"
+
+
+@pytest.mark.parametrize("arguments", [{"city": "Oslo"}, '{"city": "Oslo"}'], ids=["dict", "json"])
+def test_tool_call_with_its_arguments_as_a_keyword_raises(arguments):
+    expected = (
+        r"write tool_call\('get', city='Oslo'\), or if the tool has a parameter of this name, "
+        r"tool_call\('get', \{'arguments': \.\.\.\}\)"
+    )
+    with pytest.raises(TypeError, match=expected):
+        tool_call("get", arguments=arguments)
+
+
+def test_tool_call_with_a_model_as_the_keyword_arguments_raises():
+    class Place(pydantic.BaseModel):
+        city: str
+
+    with pytest.raises(TypeError, match=r"write tool_call\('get', city='Oslo'\)"):
+        tool_call("get", arguments=Place(city="Oslo"))
+
+
+@pytest.mark.parametrize(
+    "call, expected",
+    [
+        (tool_call("run", {"arguments": {"a": 1}}), '{"arguments": {"a": 1}}'),
+        (tool_call("run", arguments="-la"), '{"arguments": "-la"}'),
+        (tool_call("run", arguments=["-la"]), '{"arguments": ["-la"]}'),
+        (tool_call("run", command="ls", arguments={"a": 1}), '{"command": "ls", "arguments": {"a": 1}}'),
+    ],
+    ids=["dict", "text", "list", "two parameters"],
+)
+def test_tool_can_have_a_parameter_named_arguments(call, expected):
+    assert call.tool_calls[0].arguments == expected
+
+
+@pytest.mark.parametrize("arguments", [["a"], 5, True], ids=repr)
+def test_tool_call_needs_arguments_by_name(arguments):
+    with pytest.raises(TypeError, match="expected the arguments as a dict, a pydantic model, a str or keywords"):
+        tool_call("f", arguments)
 
 
 RAIN_CITATION = cited("it rains", url="https://example.com/rain", title="Rain")
@@ -17669,6 +17722,26 @@ def test_image_can_be_set_as_bytes(openai_mock, client):
     assert [base64.b64decode(image.b64_json) for image in images] == [b"two", b"two"]
 
 
+@pytest.mark.parametrize("options", [{"response_format": "url"}, {"model": "dall-e-3"}], ids=["url", "model"])
+def test_image_from_bytes_has_a_url_if_the_request_asks_for_urls(openai_mock, client, options):
+    openai_mock.images.generate.response = b"one"
+    (image,) = client.images.generate(**{"model": "dall-e-2", "prompt": "p", **options}).data
+    assert image.url == "https://example.com/image.png"
+    assert image.b64_json is None
+
+
+def test_set_data_of_an_image_is_kept_beside_the_url(openai_mock, client):
+    openai_mock.images.generate.response = {"data": [{"b64_json": "QUJDRA=="}]}
+    (image,) = client.images.generate(model="dall-e-2", prompt="p", response_format="url").data
+    assert image.url == "https://example.com/image.png"
+    assert image.b64_json == "QUJDRA=="
+
+
+def test_empty_string_among_the_inputs_of_embeddings_is_a_400_in_strict_mode(client):
+    with openai_responses.mock(strict=True), pytest.raises(openai.BadRequestError, match=r"Invalid 'input\[1\]'"):
+        client.embeddings.create(model="text-embedding-3-small", input=["a", ""])
+
+
 @pytest.mark.parametrize(
     "name, options, prefix, union",
     [
@@ -17902,7 +17975,79 @@ def test_moderation_of_an_image_applies_its_categories(client):
 def test_set_moderation_flag_is_kept(openai_mock, client):
     openai_mock.responses.create.response = {"moderation": {"output": {"flagged": True}}}
     response = client.responses.create(**INPUT_REQUEST, moderation=MODERATION)
-    assert response.to_dict()["moderation"] == {"input": SIDE_RESULT, "output": SIDE_RESULT | {"flagged": True}}
+    moderation = response.to_dict()["moderation"]
+    assert moderation["input"] == SIDE_RESULT
+    assert moderation["output"]["flagged"] is True
+
+
+def flags_and_scores(result):
+    """Return the flag of a moderation result, the flagged categories, and the scores that aren't zero."""
+    flagged_categories = [category for category, is_flagged in result["categories"].items() if is_flagged]
+    scores = {category: score for category, score in result["category_scores"].items() if score}
+    return result["flagged"], flagged_categories, scores
+
+
+@pytest.mark.parametrize(
+    "fields, flagged, categories, scores",
+    [
+        ({"categories": {"violence": True}}, True, ["violence"], {"violence": 0.9}),
+        ({"categories": {"violence": False}}, False, [], {}),
+        ({"category_scores": {"violence": 0.5}}, True, ["violence"], {"violence": 0.5}),
+        ({"category_scores": {"violence": 0.4}}, False, [], {"violence": 0.4}),
+        ({"flagged": True}, True, ["harassment"], {"harassment": 0.9}),
+        ({"flagged": True, "category_scores": {"hate": 0.3}}, True, ["hate"], {"hate": 0.3}),
+        (
+            {"flagged": True, "categories": {"harassment": False}},
+            True,
+            ["harassment/threatening"],
+            {"harassment/threatening": 0.9},
+        ),
+        ({"flagged": False, "category_scores": {"hate": 0.8}}, False, [], {"hate": 0.8}),
+        ({"categories": {"hate": False}, "category_scores": {"hate": 0.8}}, False, [], {"hate": 0.8}),
+        ({"categories": {"hate": True}, "category_scores": {"hate": 0.1}}, True, ["hate"], {"hate": 0.1}),
+    ],
+    ids=[
+        "category",
+        "category that is not flagged",
+        "score",
+        "low score",
+        "flag",
+        "flag with a score",
+        "flag without the first category",
+        "score without the flag",
+        "score without the category",
+        "category with a low score",
+    ],
+)
+def test_fields_of_a_moderation_follow_from_the_set_ones(openai_mock, client, fields, flagged, categories, scores):
+    openai_mock.moderations.create.response = {"results": [fields]}
+    (result,) = client.moderations.create(input="Hi").to_dict()["results"]
+    assert flags_and_scores(result) == (flagged, categories, scores)
+
+    openai_mock.responses.create.response = {"moderation": {"output": fields}}
+    moderation = client.responses.create(**INPUT_REQUEST, moderation=MODERATION).to_dict()["moderation"]
+    assert flags_and_scores(moderation["output"]) == (flagged, categories, scores)
+    assert flags_and_scores(moderation["input"]) == (False, [], {})
+    assert len(moderation["output"]["categories"]) == 13
+    assert len(moderation["output"]["category_scores"]) == 13
+
+    openai_mock.chat.completions.create.response = {"moderation": {"input": {"results": [fields]}}}
+    moderation = client.chat.completions.create(**CHAT_REQUEST, moderation=MODERATION).to_dict()["moderation"]
+    (result,) = moderation["input"]["results"]
+    assert flags_and_scores(result) == (flagged, categories, scores)
+
+
+def test_python_name_of_a_moderation_category_counts_as_set(openai_mock, client):
+    fields = {"categories": {"self_harm": False}, "category_scores": {"self_harm": 0.9}}
+    openai_mock.moderations.create.response = {"results": [fields]}
+    (result,) = client.moderations.create(input="Hi").to_dict()["results"]
+    assert flags_and_scores(result) == (False, [], {"self-harm": 0.9})
+
+
+def test_flagged_image_is_flagged_in_a_category_of_images(openai_mock, client):
+    openai_mock.moderations.create.response = {"results": [{"flagged": True}]}
+    (result,) = client.moderations.create(input=[MODERATED_IMAGE]).to_dict()["results"]
+    assert flags_and_scores(result) == (True, ["self-harm"], {"self-harm": 0.9})
 
 
 def test_set_moderation_error_is_kept(openai_mock, client):
@@ -29857,6 +30002,56 @@ def test_webhook_has_the_headers_of_the_service():
 def test_webhook_has_the_set_data(client):
     delivery = openai_responses.webhook("response.completed", {"id": "resp_1"}, secret="plain")
     assert client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain").data.id == "resp_1"
+
+
+@pytest.mark.parametrize(
+    "event_type, field, expected",
+    [
+        ("batch.completed", "id", "batch_000000000000000000000001"),
+        ("eval.run.succeeded", "id", "evalrun_000000000000000000000001"),
+        ("fine_tuning.job.failed", "id", "ftjob-000000000000000000000001"),
+        ("realtime.call.incoming", "call_id", "rtc_000000000000000000000001"),
+        ("response.completed", "id", "resp_000000000000000000000001"),
+    ],
+)
+def test_default_id_in_a_webhook_has_the_prefix_of_its_object(event_type, field, expected):
+    assert json.loads(openai_responses.webhook(event_type, secret="plain").body)["data"][field] == expected
+
+
+def test_ids_in_webhooks_of_agents_have_the_prefixes_of_their_objects():
+    prefixes = {
+        json.loads(openai_responses.webhook(name, secret="plain").body)["data"]["id"].partition("_")[0]
+        for name in openai_responses._webhook_events()
+        if name.startswith("agent.")
+    }
+    assert prefixes <= {"env", "sess"}
+
+
+def test_webhook_is_of_now_by_default():
+    before = int(time.time())
+    delivery = openai_responses.webhook("response.completed", secret="plain")
+    assert before <= int(delivery.headers["webhook-timestamp"]) <= time.time()
+    assert before <= json.loads(delivery.body)["created_at"] <= time.time()
+
+
+def test_webhook_with_an_old_timestamp_is_rejected(client):
+    delivery = openai_responses.webhook("response.completed", secret="plain", timestamp=1_700_000_000.5)
+    assert delivery.headers["webhook-timestamp"] == "1700000000"
+    assert json.loads(delivery.body)["created_at"] == 1700000000
+    with pytest.raises(openai.InvalidWebhookSignatureError, match="timestamp is too old"):
+        client.webhooks.unwrap(delivery.body, delivery.headers, secret="plain")
+
+
+@pytest.mark.parametrize("timestamp", ["1700000000", True], ids=repr)
+def test_webhook_timestamp_must_be_a_number(timestamp):
+    with pytest.raises(TypeError, match="expected seconds since 1970"):
+        openai_responses.webhook("response.completed", secret="plain", timestamp=timestamp)
+
+
+@pytest.mark.parametrize("data", [{"ids": "x", "stattus": 1}, {"response_id": "x"}], ids=repr)
+def test_webhook_data_without_a_known_field_raises(data):
+    with pytest.raises(ValueError, match=r"data is {.*}, which has no known field; its fields are id"):
+        openai_responses.webhook("response.completed", data, secret="plain")
 
 
 def test_modified_webhook_is_rejected(client):

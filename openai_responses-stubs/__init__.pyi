@@ -175,7 +175,14 @@ class Webhook:
     body: str
     headers: Mapping[str, str]
 
-def webhook(event_type: str, data: Mapping[str, Any] | None = None, /, *, secret: str) -> Webhook: ...
+def webhook(
+    event_type: str,
+    data: Mapping[str, Any] | None = None,
+    /,
+    *,
+    secret: str,
+    timestamp: float | None = None,
+) -> Webhook: ...
 
 # ---- endpoints ----
 
