@@ -14283,11 +14283,11 @@ def _implied_by_moderation(result: _JSON, explicit: Mapping[str, Any]) -> _JSON:
 
     if explicit.get("flagged") is not False:
         for category in open_categories:
-            categories[category] = category in set_scores and scores[category] >= _MIN_FLAGGED_SCORE
+            categories[category] = category in set_scores and (scores[category] or 0) >= _MIN_FLAGGED_SCORE
     if explicit.get("flagged") and open_categories and not any(categories.values()):
         applied_types = result["category_applied_input_types"]
         applied = [category for category in open_categories if applied_types.get(category)]
-        categories[max(applied or open_categories, key=scores.__getitem__)] = True
+        categories[max(applied or open_categories, key=lambda category: scores[category] or 0)] = True
     for category, is_flagged in categories.items():
         if is_flagged and category not in set_scores:
             scores[category] = _FLAGGED_SCORE

@@ -8457,6 +8457,29 @@ def test_cited_file_becomes_an_annotation_of_a_thread_message(openai_mock, clien
     assert citation.file_citation.file_id == "file-1"
 
 
+@pytest.mark.parametrize(
+    "usage, expected",
+    [
+        ({"total_tokens": 30}, (24, 6, 30)),
+        ({"total_tokens": 3}, (0, 3, 3)),
+        ({"total_tokens": 30, "input_tokens": 20}, (20, 10, 30)),
+        ({"total_tokens": 30, "output_tokens": 20}, (10, 20, 30)),
+        ({"total_tokens": 30, "input_tokens": 20, "output_tokens": 20}, (20, 20, 30)),
+        ({"input_tokens": 20}, (20, 6, 26)),
+    ],
+    ids=["total", "small total", "total and input", "total and output", "all", "input"],
+)
+def test_token_counts_that_are_not_set_add_up_to_the_set_total(openai_mock, client, usage, expected):
+    openai_mock.responses.create.response = {"usage": usage}
+    counts = client.responses.create(**INPUT_REQUEST).usage
+    assert (counts.input_tokens, counts.output_tokens, counts.total_tokens) == expected
+
+    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens", "total_tokens": "total_tokens"}
+    openai_mock.chat.completions.create.response = {"usage": {names[name]: count for name, count in usage.items()}}
+    counts = client.chat.completions.create(**CHAT_REQUEST).usage
+    assert (counts.prompt_tokens, counts.completion_tokens, counts.total_tokens) == expected
+
+
 def test_reasoning_is_counted_in_the_usage_of_chat(create, client):
     create.response = reasoning("Two and two") + "4"
     completion = client.chat.completions.create(**CHAT_REQUEST)
