@@ -23945,6 +23945,8 @@ _PERSONAL_FIELDS = "email|ip_address|user_agent"
 # Secrets by their form, wherever they are, and what replaces them.
 _SECRET_FORMS = (
     (r"\b(?:sk|rk|sess)-[\w-]{16,}", _HIDDEN),
+    (r"\b(?:sk|rk|sess)-[\w-]*\*{3}[\w*-]*", _HIDDEN),  # with stars in the middle, as an error message quotes it
+    (r"(?i)(\bkey provided: )\S+?(?=[.,]?(?:\s|$))", rf"\1{_HIDDEN}"),  # that of another service, in such a message
     (r"\bek_\w{8,}", _HIDDEN),
     (r"\bwhsec_[\w+/=-]{8,}", _HIDDEN),
     (r"\borg-\w{16,}", _HIDDEN),

@@ -30880,6 +30880,16 @@ def test_keys_and_people_of_an_organization_are_hidden(openai_mock, tmp_path):
     assert '"name": "ci"' in text
 
 
+@pytest.mark.parametrize("key", ["sk-abc***WXYZ", "sk-proj-********************WXYZ", "s3cretMa****WXYZ", "sWXYZ"])
+def test_key_that_an_error_message_quotes_in_part_is_hidden(openai_mock, tmp_path, key):
+    message = f"Incorrect API key provided: {key}. You can find your API key at https://platform.openai.com."
+    openai_mock.responses.create.response = httpx.Response(401, json={"error": {"message": message}})
+    httpx.post(f"{BASE_URL}/responses", json=INPUT_REQUEST)
+    openai_mock.save(tmp_path / "a.json")
+    expected = "Incorrect API key provided: ***. You can find your API key at https://platform.openai.com."
+    assert read_exchanges(tmp_path / "a.json")[0]["response"]["json"]["error"]["message"] == expected
+
+
 @requires_uvicorn
 @requires("responses.connect")
 def test_recording_of_a_websocket_has_no_key(recorder):
