@@ -22580,7 +22580,10 @@ def _names_below(path: str) -> list[str]:
 # ---- the request log -------------------------------------------------------------------------------------------------
 
 
-_SECRET_HEADERS = "(?i)authorization|api-?key|subscription-key|functions-key|cookie|token|secret|websocket-protocol"
+_SECRET_HEADERS = (
+    r"(?i)authorization|\bauth\b|api-?key|(?<!idempotency-)(?<!cache-)(?<!websocket-)\bkey$|cookie|token|secret|"
+    "password|credential|signature|websocket-protocol"
+)
 # The parameters of a query that gateways and Azure take keys from. `api_key_ids` of the API is not a secret.
 _SECRET_PARAMS = "(?i)authorization|(x-)?api[-_]?key|subscription-key|key|code|((access|auth|id)[-_]?)?token|secret|sig"
 

@@ -30743,6 +30743,12 @@ MARKER = "s3cretMarker0123"
         {"x-goog-user-project": MARKER},
         {"ocp-apim-subscription-key": MARKER},
         {"x-amz-security-token": MARKER},
+        {"x-functions-key": MARKER},
+        {"x-gateway-key": MARKER},
+        {"helicone-auth": f"Bearer {MARKER}"},
+        {"x-password": MARKER},
+        {"x-credential": MARKER},
+        {"x-signature": MARKER},
         {"sec-websocket-protocol": f"realtime, openai-insecure-api-key.{MARKER}"},
     ],
     ids=lambda headers: next(iter(headers)),
@@ -30756,6 +30762,13 @@ def test_secret_of_a_header_is_nowhere_in_the_recording(openai_mock, tmp_path, h
     text = (tmp_path / "a.json").read_text()
     assert MARKER not in text
     assert '"content": "You are ***."' in text
+
+
+@pytest.mark.parametrize("header", ["idempotency-key", "x-prompt-cache-key", "x-author"])
+def test_header_that_only_sounds_like_a_secret_is_not_searched_for(openai_mock, tmp_path, header):
+    httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": f"a {MARKER}"}, headers={header: MARKER})
+    openai_mock.save(tmp_path / "a.json")
+    assert read_exchanges(tmp_path / "a.json")[0]["request"]["body"]["input"] == f"a {MARKER}"
 
 
 @pytest.mark.parametrize("header", ["set-cookie", "openai-organization", "openai-project", "x-account-id"])
