@@ -23979,8 +23979,12 @@ def _secrets_of(record: Record) -> set[str]:
 
 
 def _header_secrets(value: str) -> list[str]:
-    """Return the parts of a header that may be a secret: its words, and the values of a cookie."""
-    return [value, *value.split(), *re.findall(r"=([^;\s]+)", value)]
+    """Return the parts of a header that may be a secret: its words, the values of a cookie, and a password."""
+    values = [value, *value.split(), *re.findall(r"=([^;\s]+)", value)]
+    for encoded in re.findall(r"(?i)\bbasic ([\w+/=-]+)", value):
+        with contextlib.suppress(ValueError):
+            values.append(base64.b64decode(encoded).decode().partition(":")[2])
+    return values
 
 
 def _hide_secrets(value: Any, endpoint: str, secrets: Collection[str]) -> Any:

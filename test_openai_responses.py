@@ -30736,6 +30736,7 @@ MARKER = "s3cretMarker0123"
     "headers",
     [
         {"authorization": f"Bearer {MARKER}"},
+        {"proxy-authorization": f"Basic {base64.b64encode(f'me:{MARKER}'.encode()).decode()}"},
         {"api-key": MARKER},
         {"cookie": f"session={MARKER}; theme=dark"},
         {"openai-organization": MARKER},
@@ -30762,6 +30763,15 @@ def test_secret_of_a_header_is_nowhere_in_the_recording(openai_mock, tmp_path, h
     text = (tmp_path / "a.json").read_text()
     assert MARKER not in text
     assert '"content": "You are ***."' in text
+
+
+def test_password_of_the_base_url_is_nowhere_in_the_recording(openai_mock, tmp_path):
+    openai_mock.responses.create.response = f"Your password is {MARKER}."
+    httpx.post(f"{BASE_URL.replace('://', f'://me:{MARKER}@')}/responses", json=INPUT_REQUEST)
+    openai_mock.save(tmp_path / "a.json")
+    text = (tmp_path / "a.json").read_text()
+    assert MARKER not in text
+    assert "Your password is ***." in text
 
 
 @pytest.mark.parametrize("header", ["idempotency-key", "x-prompt-cache-key", "x-author"])
