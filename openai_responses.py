@@ -23975,6 +23975,7 @@ def _secrets_of(record: Record) -> set[str]:
     for name, value in parse_qsl(record.request.url.query.decode("latin-1")):
         if re.fullmatch(_SECRET_QUERY_PARAMS, name):
             values.append(value)
+    values += [quote(value, safe="") for value in values]  # as paths and URLs have them
     return {value for value in values if len(value) >= _MIN_SECRET_LENGTH}
 
 

@@ -46,6 +46,7 @@ import wave
 import zipfile
 import zlib
 from typing import NamedTuple, Optional
+from urllib.parse import quote
 
 import httpx
 import jsonschema
@@ -30878,6 +30879,16 @@ def test_secrets_in_forms_paths_texts_and_bytes_are_hidden(openai_mock, tmp_path
     assert exchanges[0]["request"]["body"]["file"]["filename"] == "***.txt"
     assert base64.b64decode(exchanges[1]["response"]["base64"]) == b"\x00\xff***"
     assert exchanges[2]["request"]["path"] == "/files/***/content"
+
+
+def test_secret_is_hidden_where_it_is_quoted(openai_mock, tmp_path):
+    key = "ab+cd/ef==Zz09"
+    openai_mock.responses.retrieve.response = {"metadata": {"url": f"https://a.test/{quote(key, safe='')}"}}
+    httpx.get(f"{BASE_URL}/responses/{quote(key, safe='')}", headers={"api-key": key})
+    openai_mock.save(tmp_path / "a.json")
+    (exchange,) = read_exchanges(tmp_path / "a.json")
+    assert exchange["request"]["path"] == "/responses/***"
+    assert exchange["response"]["json"]["metadata"]["url"] == "https://a.test/***"
 
 
 @requires("realtime.client_secrets.create")
