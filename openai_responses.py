@@ -23970,6 +23970,8 @@ def _secrets_of(record: Record) -> set[str]:
             values += _header_secrets(value)
     if record.response is not None:
         for name, value in record.response.headers.multi_items():
+            if name == "set-cookie":
+                value = value.partition(";")[0]  # the rest is no secret: the domain, the path, how long it is valid
             if re.search(_ACCOUNT_HEADERS, name):
                 values += _header_secrets(value)
     for name, value in parse_qsl(record.request.url.query.decode("latin-1")):

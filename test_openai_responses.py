@@ -30792,6 +30792,17 @@ def test_account_of_a_response_header_is_nowhere_in_the_recording(openai_mock, t
     assert MARKER not in (tmp_path / "a.json").read_text()
 
 
+def test_attributes_of_a_cookie_are_not_taken_for_secrets(openai_mock, tmp_path):
+    text = "Use /v1/responses of .api.openai.com for 31536000 s, HttpOnly; or not."
+    cookie = f"a={MARKER}; path=/v1/responses; Max-Age=31536000; domain=.api.openai.com; HttpOnly; Secure"
+    answer = httpx.Response(200, json=chat_json(text), headers={"set-cookie": cookie})
+    openai_mock.chat.completions.create.response = answer
+    complete("Hi")
+    openai_mock.save(tmp_path / "a.json")
+    message = read_exchanges(tmp_path / "a.json")[0]["response"]["json"]["choices"][0]["message"]
+    assert message["content"] == text
+
+
 @pytest.mark.parametrize("query", ["api-key={}", "api_key={}", "key={}", "sig={}", "access_token={}", "code={}"])
 def test_secret_of_a_query_is_hidden(openai_mock, tmp_path, query):
     httpx.get(f"{BASE_URL}/models?{query.format(MARKER)}&limit=1")
