@@ -23933,10 +23933,13 @@ _SECRET_QUERY_PARAMS = r"(?i)api[-_]?key|key|sig|signature|code|.*(?:token|secre
 
 
 # Names of fields that are secrets in any body, and of those that are in bodies of `_KEY_ENDPOINTS`.
+# Names are compared in lower case and with underscores: `clientSecret` and `x-api-key` are such names, too.
 _SECRET_FIELDS = (
-    r"(?i)authorization|cookie|password|secret|credentials?|private_key|(?:.*_)?api_?key|api-key|"
-    r"(?:client|signing|webhook)_secret|(?:access|refresh|id|auth|bearer|session)_token"
+    r"(?:.*_)?(?:authorization|cookies?|password|passwd|passphrase|secret|credentials?|connection_string|"
+    r"api_?key|(?:private|secret|access|account|subscription)_key|client_assertion|"
+    r"(?:access|refresh|id|o?auth|bearer|session|security|subject|api)_token)"
 )
+_SCHEMA_TYPES = r"\b(?:string|number|integer|boolean|object|array|null)\b"
 _KEY_ENDPOINTS = "client_secrets|api_keys|service_accounts"
 _KEY_FIELDS = "value|redacted_value"
 
@@ -24040,7 +24043,10 @@ def _hide_query(query: _JSON) -> _JSON:
 
 def _is_secret_field(name: str, fields: _JSON, endpoint: str) -> bool:
     """Return True for a field that is a secret by its name, or by its name in the endpoint."""
-    if re.fullmatch(_SECRET_FIELDS, name):
+    field = fields[name]
+    is_schema = isinstance(field, dict) and re.search(_SCHEMA_TYPES, str(field.get("type")))  # of a tool's parameter
+    words = re.sub("(?<=[a-z0-9])(?=[A-Z])|-", "_", name).lower()
+    if re.fullmatch(_SECRET_FIELDS, words) and not is_schema:
         return True
     if name == "headers" and "server_url" in fields:  # of an MCP tool
         return True

@@ -30832,6 +30832,21 @@ def test_secret_of_the_environment_is_hidden(openai_mock, tmp_path, monkeypatch,
         {"signing_secret": MARKER},
         {"access_token": MARKER},
         {"password": MARKER},
+        {"clientSecret": MARKER},
+        {"x-api-key": MARKER},
+        {"X-API-Key": MARKER},
+        {"AWS_SECRET_ACCESS_KEY": MARKER},
+        {"db_password": MARKER},
+        {"passphrase": MARKER},
+        {"webhook_signing_secret": MARKER},
+        {"private-key": MARKER},
+        {"accountKey": MARKER},
+        {"connection_string": MARKER},
+        {"client_assertion": MARKER},
+        {"subject_token": MARKER},
+        {"oauth_token": [{"any": MARKER}]},
+        {"cookies": {"session": MARKER}},
+        {"proxy-authorization": MARKER},
         {"tools": [{"type": "mcp", "server_url": "https://a.test", "headers": {"X-Any": MARKER}}]},
         {"tools": [{"type": "mcp", "server_url": f"https://a.test/?token={MARKER}"}]},
         {"text": f"sk-proj-{MARKER}"},
@@ -30852,6 +30867,17 @@ def test_secrets_in_bodies_are_hidden_by_their_name_or_their_form(openai_mock, t
     openai_mock.reset()
     openai_mock.load(tmp_path / "a.json")
     assert httpx.post(f"{BASE_URL}/responses", json={"model": "m", "input": "Hi", **fields}).status_code == 200
+
+
+def test_schema_of_a_parameter_that_is_named_like_a_secret_stays(openai_mock, tmp_path):
+    properties = {"password": {"type": "string", "description": "of the user"}, "api_key": {"type": ["string", "null"]}}
+    parameters = {"type": "object", "properties": properties, "required": ["password"]}
+    tool = {"type": "function", "name": "log_in", "parameters": parameters, "strict": False}
+    sdk().responses.create(**INPUT_REQUEST, tools=[tool])
+    openai_mock.save(tmp_path / "a.json")
+    (exchange,) = read_exchanges(tmp_path / "a.json")
+    assert exchange["request"]["body"]["tools"] == [tool]
+    assert exchange["response"]["json"]["tools"][0]["parameters"] == parameters
 
 
 def test_text_in_a_field_named_base64_is_searched_for_secrets(openai_mock, tmp_path):
