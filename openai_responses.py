@@ -23929,7 +23929,9 @@ _SECRET_VARIABLES = (
 
 _ACCOUNT_HEADERS = "(?i)organization|openai-project|account|user-project|cookie"
 _SECRET_SUBPROTOCOLS = r"openai-(?:insecure-api-key|organization|project)\.([^\s,]+)"
-_SECRET_QUERY_PARAMS = r"(?i)api[-_]?key|key|sig|signature|code|.*(?:token|secret|password)"
+_SECRET_QUERY_PARAMS = (
+    r"(?i:(?:x-)?api[-_]?key|subscription-key|key|sig|code|auth|jwt|[\w-]*(?:token|secret|password|signature|credential))"
+)
 
 
 # Names of fields that are secrets in any body, and of those that are in bodies of `_KEY_ENDPOINTS`.
@@ -23958,7 +23960,8 @@ _SECRET_FORMS = (
     (r"\borg-\w{16,}", _HIDDEN),
     (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", _HIDDEN),  # a JSON Web Token
     (r"(?i)\b(bearer) (?=\S*\d)[\w.~+/=-]{16,}", rf"\1 {_HIDDEN}"),
-    (r"(?i)([?&](?:api[-_]?key|key|sig|token|access_token|code)=)[^&\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
+    (rf"([?&#]{_SECRET_QUERY_PARAMS}=)[^&#\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
+    (r"(?<=://)(?:[^\s/?#@:\"'<>]*:[^\s/?#@:\"'<>]+|[^\s/?#@:\"'<>]{16,})@", f"{_HIDDEN}@"),  # a password in a URL
     (r"\b(ft:[^:\s]+:)[^:\s]+(?=:)", rf"\1{_HIDDEN}"),  # the organization in the name of a fine-tuned model
 )
 

@@ -30821,6 +30821,19 @@ def test_secret_of_the_environment_is_hidden(openai_mock, tmp_path, monkeypatch,
     assert MARKER not in (tmp_path / "a.json").read_text()
 
 
+SECRET_PARAMS_OF_URLS = [
+    "client_secret",
+    "password",
+    "subscription-key",
+    "Signature",
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "auth",
+    "jwt",
+]
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -30849,6 +30862,10 @@ def test_secret_of_the_environment_is_hidden(openai_mock, tmp_path, monkeypatch,
         {"proxy-authorization": MARKER},
         {"tools": [{"type": "mcp", "server_url": "https://a.test", "headers": {"X-Any": MARKER}}]},
         {"tools": [{"type": "mcp", "server_url": f"https://a.test/?token={MARKER}"}]},
+        {"tools": [{"type": "mcp", "server_url": f"https://me:{MARKER}@a.test/"}]},
+        {"tools": [{"type": "mcp", "server_url": f"https://{MARKER}@a.test/"}]},
+        *({"text": f"https://a.test/?a=1&{name}={MARKER}&b=2"} for name in SECRET_PARAMS_OF_URLS),
+        {"text": f"https://a.test/#access_token={MARKER}"},
         {"text": f"sk-proj-{MARKER}"},
         {"text": f"the key ek_{MARKER} is mine"},
         {"text": f"whsec_{MARKER}"},
@@ -30889,7 +30906,10 @@ def test_text_in_a_field_named_base64_is_searched_for_secrets(openai_mock, tmp_p
 
 
 def test_text_is_not_taken_for_secrets(openai_mock, tmp_path):
-    text = "A basic understanding: the bearer of good-news-and-more knows the org-structures, sk-1, and ek_1."
+    text = (
+        "A basic understanding: the bearer of good-news-and-more knows the org-structures, **sk-1**, and ek_1. "
+        "See https://a.test/@me?page=2&max_tokens=3#keys, ssh://git@a.test, http://a.test:80/a@b, and me@a.test."
+    )
     openai_mock.chat.completions.create.response = text
     complete(text, metadata={"key": "value", "token": "3"})
     openai_mock.save(tmp_path / "a.json")
