@@ -23953,13 +23953,14 @@ _PERSONAL_FIELDS = "email|ip_address|user_agent"
 # Secrets by their form, wherever they are, and what replaces them.
 _SECRET_FORMS = (
     (r"\b(?:sk|rk|sess)-[\w-]{16,}", _HIDDEN),
+    (r"\b(?:gh[oprsu]_|github_pat_|glpat-|hf_|xox[abeprs]-|AIza|AKIA|ASIA)(?=\S*\d)[\w-]{16,}", _HIDDEN),  # of tools
     (r"\b(?:sk|rk|sess)-[\w-]*\*{3}[\w*-]*", _HIDDEN),  # with stars in the middle, as an error message quotes it
     (r"(?i)(\bkey provided: )\S+?(?=[.,]?(?:\s|$))", rf"\1{_HIDDEN}"),  # that of another service, in such a message
     (r"\bek_\w{8,}", _HIDDEN),
     (r"\bwhsec_[\w+/=-]{8,}", _HIDDEN),
     (r"\borg-\w{16,}", _HIDDEN),
     (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", _HIDDEN),  # a JSON Web Token
-    (r"(?i)\b(bearer) (?=\S*\d)[\w.~+/=-]{16,}", rf"\1 {_HIDDEN}"),
+    (r"(?i)\b(bearer|basic) (?=\S*\d)[\w.~+/=-]{16,}", rf"\1 {_HIDDEN}"),
     (rf"([?&#]{_SECRET_QUERY_PARAMS}=)[^&#\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
     (r"(?<=://)(?:[^\s/?#@:\"'<>]*:[^\s/?#@:\"'<>]+|[^\s/?#@:\"'<>]{16,})@", f"{_HIDDEN}@"),  # a password in a URL
     (r"\b(ft:[^:\s]+:)[^:\s]+(?=:)", rf"\1{_HIDDEN}"),  # the organization in the name of a fine-tuned model
