@@ -24835,10 +24835,18 @@ def _record_messages(protocol: Any, record: Record) -> None:
 def _record_served(mock: OpenAIMock, path: str) -> None:
     """Let a mock that is served send calls to the real service, and write them to a file. All API keys share it.
 
-    Raises `SystemExit` if the environment says that this is continuous integration.
+    Raises `SystemExit` if the environment says that this is continuous integration, or if the file can't be written.
     """
     if _is_in_ci():
         sys.exit("--record is refused, because the environment says CI")
+    if path.endswith(_YAML_EXTENSIONS):
+        sys.exit(f"--record {path}: a recording is JSON; name a .json file")
+    if os.path.isdir(path):
+        sys.exit(f"--record {path}: is a folder; name a .json file in it")
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--record {path}: {error.strerror}")
     mock._recording = os.path.abspath(path)
     mock._is_recording = True
     mock._saves_at_once = True

@@ -31400,6 +31400,21 @@ def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
         openai_responses._record_served(OpenAIMock(), str(tmp_path / "a.json"))
 
 
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("a.yaml", r"--record .*a\.yaml: a recording is JSON; name a \.json file"),
+        ("", "is a folder; name a .json file in it"),
+        ("file/a.json", r"--record .*a\.json: "),
+    ],
+)
+def test_record_option_of_the_server_refuses_a_file_that_cannot_be_written(monkeypatch, tmp_path, name, message):
+    monkeypatch.delenv("CI", raising=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=message):
+        openai_responses._record_served(OpenAIMock(), str(tmp_path / name))
+
+
 # ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
 
 
