@@ -21132,7 +21132,7 @@ _JSON_SCRIPT_FORM = 'expected {"responses": {endpoint: ...}, "rules": {endpoint:
 def _load_json_script(path: str) -> _JSON:
     """Return the content of a script in JSON. Raises `SystemExit` for a file without responses and rules."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors add a byte order mark
             script = json.load(file)
     except OSError as error:
         sys.exit(f"--script {path}: {error.strerror}")

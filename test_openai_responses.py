@@ -31400,6 +31400,11 @@ def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
         openai_responses._record_served(OpenAIMock(), str(tmp_path / "a.json"))
 
 
+def test_json_script_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"rules": {}}', encoding="utf-8-sig")
+    assert openai_responses._load_json_script(str(tmp_path / "a.json")) == {"rules": {}}
+
+
 @pytest.mark.parametrize(
     "name, message",
     [
