@@ -23714,7 +23714,11 @@ def _exchanges_of(records: Iterable[Record]) -> list[_JSON]:
             if "query" in request:
                 request["query"] = _hide_query(request["query"])
             exchange = {"endpoint": row.name, "request": request, "response": response}
-            exchanges.append(_hide_secrets(exchange, row.name, _secrets_of(record)))
+            secrets = _secrets_of(record)
+            hidden = _hide_secrets(exchange, row.name, secrets)
+            for stream in ("events", "messages"):
+                _hide_split_secrets(hidden["response"].get(stream, []), secrets)
+            exchanges.append(hidden)
     return exchanges
 
 
@@ -24026,6 +24030,45 @@ def _hide_in_text(text: str, secrets: Collection[str]) -> str:
     for form, replacement in _SECRET_FORMS:
         text = re.sub(form, replacement, text)
     return text
+
+
+def _hide_split_secrets(events: list[Any], secrets: Collection[str]) -> None:
+    """Replace secrets that begin in one event of a stream and end in a later one. The events are changed in place."""
+    if not secrets:
+        return
+    pattern = "|".join(map(re.escape, sorted(secrets, key=len, reverse=True)))
+    texts_by_place = collections.defaultdict(list)
+    for event in events:
+        for place, owner, key in _texts_in(event):
+            texts_by_place[place].append((owner, key))
+    for owners in texts_by_place.values():
+        texts = [owner[key] for owner, key in owners]
+        starts = list(itertools.accumulate(map(len, texts), initial=0))
+        for match in reversed(list(re.finditer(pattern, "".join(texts)))):  # the last one first: positions stay valid
+            for (owner, key), start, text in zip(owners, starts, texts, strict=False):
+                first = max(match.start() - start, 0)
+                last = min(match.end() - start, len(text))
+                if first < last:
+                    replacement = _HIDDEN if match.start() >= start else ""
+                    owner[key] = f"{owner[key][:first]}{replacement}{owner[key][last:]}"
+
+
+def _texts_in(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Yield each text in an event: its place, and the dict or list and the key that have it.
+
+    Texts of several events that a client joins have the same place.
+    """
+    if isinstance(value, dict):
+        place = (*place, str(value.get("type")), str(value.get("index")))
+        pairs: Iterable[tuple[Any, Any]] = value.items()
+    else:
+        pairs = enumerate(value) if isinstance(value, list) else ()
+    for key, item in list(pairs):
+        item_place = (*place, key) if isinstance(key, str) else place
+        if isinstance(item, str):
+            yield item_place, value, key
+        else:
+            yield from _texts_in(item, item_place)
 
 
 def _hide_in_base64(text: str, secrets: Collection[str]) -> str:

@@ -30950,6 +30950,32 @@ def test_secret_is_hidden_where_it_is_quoted(openai_mock, tmp_path):
     assert exchange["response"]["json"]["metadata"]["url"] == "https://a.test/***"
 
 
+@pytest.mark.parametrize("chunk", [1, 5, 40])
+@pytest.mark.parametrize("form", ["chat", "chat choices", "tool call", "response"])
+def test_secret_that_is_split_between_events_is_hidden(openai_mock, tmp_path, form, chunk):
+    client = new_client().with_options(api_key=MARKER)
+    text = f"One {MARKER}, two {MARKER}{MARKER}."
+    value = tool_call("f", key=text) if form == "tool call" else text
+    openai_mock.chat.completions.create.response = streamed(value, chunk=chunk)
+    openai_mock.responses.create.response = streamed(value, chunk=chunk)
+    if form == "response":
+        list(client.responses.create(**INPUT_REQUEST, stream=True))
+    else:
+        list(client.chat.completions.create(**CHAT_REQUEST, stream=True, n=2 if form == "chat choices" else 1))
+    openai_mock.save(tmp_path / "a.json")
+    (exchange,) = read_exchanges(tmp_path / "a.json")
+    events = [event for event in exchange["response"]["events"] if isinstance(event, dict)]
+    deltas = [event.get("delta") for event in events]
+    if form != "response":
+        deltas = [choice["delta"] for event in events for choice in event["choices"] if choice["index"] == 0]
+        if form == "tool call":
+            deltas = [call["function"] for delta in deltas for call in delta.get("tool_calls") or ()]
+        deltas = [delta.get("content") or delta.get("arguments") for delta in deltas]
+    said = "".join(delta for delta in deltas if delta)
+    expected = "One ***, two ******."
+    assert said == (json.dumps({"key": expected}) if form == "tool call" else expected)
+
+
 @requires("realtime.client_secrets.create")
 def test_created_secrets_and_keys_are_hidden(openai_mock, tmp_path):
     secret = sdk().realtime.client_secrets.create(session={"type": "realtime"}).value
