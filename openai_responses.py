@@ -23934,7 +23934,8 @@ _SECRET_VARIABLES = (
 _ACCOUNT_HEADERS = "(?i)organization|openai-project|account|user-project|cookie"
 _SECRET_SUBPROTOCOLS = r"openai-(?:insecure-api-key|organization|project)\.([^\s,]+)"
 _SECRET_QUERY_PARAMS = (
-    r"(?i:(?:x-)?api[-_]?key|subscription-key|key|sig|code|auth|jwt|[\w-]*(?:token|secret|password|signature|credential))"
+    r"(?i:(?:x-)?api[-_]?key|subscription-key|key|sig|code|auth|jwt|"
+    r"[\w-]*(?:token|secret|password|signature|credential))"
 )
 
 

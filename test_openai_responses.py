@@ -30866,7 +30866,7 @@ SECRET_PARAMS_OF_URLS = [
         {"tools": [{"type": "mcp", "server_url": f"https://{MARKER}@a.test/"}]},
         *({"text": f"https://a.test/?a=1&{name}={MARKER}&b=2"} for name in SECRET_PARAMS_OF_URLS),
         {"text": f"https://a.test/#access_token={MARKER}"},
-        *({"text": f"a {prefix}{MARKER}"} for prefix in ("ghp_", "github_pat_", "glpat-", "hf_", "xoxb-", "AIza", "AKIA")),
+        *({"text": f"a {prefix}{MARKER}"} for prefix in ("ghp_", "github_pat_", "glpat-", "hf_", "xoxb-", "AKIA")),
         {"text": f"Authorization: Basic {MARKER}"},
         {"text": f"sk-proj-{MARKER}"},
         {"text": f"the key ek_{MARKER} is mine"},
