@@ -24376,6 +24376,9 @@ def _check_recorded_response(place: _Place, response: _JSON, row: _Row, folder: 
             base64.b64decode(response["base64"], validate=True)
         except ValueError as error:
             raise place.at("base64").error(f"is not base64: {error}", "base64") from None
+    file = response.get("file", "")
+    if os.path.basename(file) != file:
+        raise place.at("file").error(f"is {file!r}; expected the name of a file next to the recording", "file")
     if "file" in response and not os.path.isfile(os.path.join(folder, response["file"])):
         raise place.at("file").error(f"is {response['file']!r}, but {folder} has no such file; record it again")
     if ("messages" in response) != (row.method == "WS" and response.get("status") == 101):

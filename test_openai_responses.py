@@ -31295,6 +31295,17 @@ def test_invalid_response_in_a_recording_raises(openai_mock, tmp_path, response,
 
 
 @requires("responses.connect")
+def test_file_outside_the_folder_of_a_recording_is_refused(openai_mock, tmp_path):
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "private.txt").write_text("private")
+    response = {"status": 200, "file": "../private.txt"}
+    exchange = {"endpoint": "files.content", "request": {"path": "/files/file-1/content"}, "response": response}
+    path = write_exchanges(tmp_path / "recordings" / "a.json", exchange)
+    message = r"a\.json, line 11: exchanges\[0\]\.response\.file is '\.\./private\.txt'; expected the name of"
+    with pytest.raises(ValueError, match=message):
+        openai_mock.load(path)
+
+
 def test_message_of_both_directions_in_a_recording_raises(openai_mock, tmp_path):
     response = {"status": 101, "messages": [{"sent": 1, "received": 2}]}
     exchange = {"endpoint": "responses.connect", "request": {"path": "/responses"}, "response": response}
