@@ -28168,6 +28168,11 @@ async def test_script_in_json_sets_responses_and_rules(tmp_path):
     assert app.chat.completions.create.response == [refusal("No."), "Hi"]
 
 
+def test_script_in_json_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "a.json").write_text('{"rules": {}}', encoding="utf-8-sig")
+    assert openai_responses._load_json_script(str(tmp_path / "a.json")) == {"rules": {}}
+
+
 async def test_script_in_json_has_what_the_control_plane_returns(tmp_path):
     app = OpenAIMock()
     await control_request(app, "PUT", CHAT_RESPONSE_PATH, {"$refusal": "No."})
@@ -31435,11 +31440,6 @@ def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
     monkeypatch.setenv("CI", "true")
     with pytest.raises(SystemExit, match="--record is refused, because the environment says CI"):
         openai_responses._record_served(OpenAIMock(), str(tmp_path / "a.json"))
-
-
-def test_json_script_with_a_byte_order_mark_is_read(tmp_path):
-    (tmp_path / "a.json").write_text('{"rules": {}}', encoding="utf-8-sig")
-    assert openai_responses._load_json_script(str(tmp_path / "a.json")) == {"rules": {}}
 
 
 @pytest.mark.parametrize(
