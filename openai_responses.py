@@ -1237,13 +1237,19 @@ def _literal_fields(model: Any) -> dict[str, tuple[Any, ...]]:
     return literals
 
 
+_MAX_DESCRIBED_MEMBERS = 4  # the members of a union that an error message names
+
+
 def _describe_type(tp: Any) -> str:
     """Describe a type for an error message: `'stop' or 'length'`, `list of a dict of Choice`."""
     origin, args = _unwrap_type(tp)
     if origin is typing.Literal:
         return " or ".join(map(repr, args))
     if origin is typing.Union:
-        return " or ".join(_describe_type(member) for member in args)
+        members = [_describe_type(member) for member in args[:_MAX_DESCRIBED_MEMBERS]]
+        if len(args) > _MAX_DESCRIBED_MEMBERS:
+            members.append(f"one of {len(args) - _MAX_DESCRIBED_MEMBERS} other types")
+        return " or ".join(members)
     if origin is list:
         return f"list of {_describe_type(args[0])}"
     if origin is type(None):
@@ -1251,6 +1257,15 @@ def _describe_type(tp: Any) -> str:
     if _is_pydantic_model(origin):
         return f"a dict of {origin.__name__}"
     return getattr(origin, "__name__", str(origin))
+
+
+def _list_hint(tp: Any, value: Any) -> str:
+    """Return the end of an error message for a value that is to be an item of a list, or "" for any other value."""
+    origin, args = _unwrap_type(tp)
+    if origin is not list:
+        return ""
+    is_item = isinstance(value, Mapping) or _unwrap_type(args[0])[0] is type(value)
+    return f", such as [{_short_repr(value)}]" if is_item else ""
 
 
 def _model_name(model: Any) -> str:
@@ -1709,7 +1724,15 @@ def _check_keys(value: Mapping[Any, Any], place: str) -> None:
 
 
 class _MisspeltKeyError(ValueError):
-    """An error about a key that is almost the name of a field."""
+    """An error about a key that is almost the name of a field. Tests see a `ValueError`, also in tracebacks."""
+
+    __module__ = "builtins"
+
+    def __reduce__(self) -> Any:
+        return ValueError, self.args
+
+
+_MisspeltKeyError.__name__ = _MisspeltKeyError.__qualname__ = "ValueError"
 
 
 # The names that chat completions and responses have for the same field of an answer.
@@ -1793,7 +1816,9 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
     except ValueError:
         if mode.accepts_new_values and _may_be_new(origin, value):
             return value
-        raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}") from None
+        raise ValueError(
+            f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}{_list_hint(tp, value)}"
+        ) from None
 
 
 def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode) -> Any:
@@ -17282,6 +17307,7 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
     """Prepare a dict with some of the answer's fields, merged into each model that the endpoint may answer with."""
     place = f"{row.name}.response"
     output = value.get("output")
+    _check_output_list(row, output)
     has_items = isinstance(output, (list, tuple)) and _has_output_items(row)
     if has_items and any(isinstance(item, (str, Turn)) for item in output):
         return _prepare_reply(row, Reply((value,)))
@@ -17295,6 +17321,13 @@ def _prepare_partial(row: _Row, value: Mapping[str, Any]) -> _Script:
         raise ValueError(f"{place} is {_safe_repr(value)}, but takes a page: {{'data': [...]}}")
     templates = _merge_templates(row, value) if value else {}
     return _Script(templates, value)
+
+
+def _check_output_list(row: _Row, output: Any) -> None:
+    """Raise `ValueError` for a text, a turn or an item as the `output` of a response, which is a list of them."""
+    if isinstance(output, (str, Turn, Mapping)) and _has_output_items(row):
+        text = _short_repr(output)
+        raise ValueError(f"{row.name}.response.output is {text}; expected a list, such as [{text}]")
 
 
 def _prepare_text(row: _Row, value: str) -> _Script:
@@ -17370,6 +17403,7 @@ def _split_parts(row: _Row, parts: Sequence[Any]) -> tuple[list[Any] | None, _JS
             output.append(part)
             continue
         part_fields = dict(part)
+        _check_output_list(row, part.get("output"))
         if _has_output_items(row) and isinstance(part.get("output"), (list, tuple)):
             sets_output = True
             output += map(_normalized_part, part_fields.pop("output"))
@@ -17850,7 +17884,7 @@ _PREPARERS: Sequence[tuple[Callable[[Any], bool], Callable[[_Row, Any], _Script]
     (_is_exception, _prepare_exception),
     (lambda value: _is_pydantic_model(type(value)), _prepare_model),
     (_is_list_or_tuple, _prepare_steps),
-    (callable, _prepare_callable),
+    (lambda value: callable(value) and not isinstance(value, Scripted), _prepare_callable),
 )
 
 
@@ -21405,6 +21439,22 @@ def as_json(value: Any) -> Turn:
     return Turn(json.dumps(_to_json(value, "as_json(...)"), ensure_ascii=False), structured=True)
 
 
+def _explain_fields(build: Callable[..., Reply]) -> Callable[..., Reply]:
+    """Decorate `reply` so that an unknown keyword argument raises `TypeError` with what to write instead."""
+
+    @functools.wraps(build)
+    def wrapper(*parts: Any, headers: Mapping[str, str] | None = None, **fields: Any) -> Reply:
+        if "status" in fields:
+            raise TypeError(f"reply takes no status; for an error of the API, use error({fields['status']!r})")
+        if fields:
+            arguments = ", ".join([*map(_short_repr, parts), _short_repr(fields)])
+            raise TypeError(f"reply takes fields as a part: reply({arguments})")
+        return build(*parts, headers=headers)
+
+    return wrapper
+
+
+@_explain_fields
 def reply(*parts: Any, headers: Mapping[str, str] | None = None) -> Reply:
     """Return one answer of several parts, in order, with headers of its own.
 
@@ -21504,6 +21554,34 @@ _ERROR_DEFAULTS_BY_CODE: Mapping[str | None, tuple[str | None, str]] = {
 }
 
 
+# Codes of the API that have no defaults above.
+_OTHER_ERROR_CODES = (
+    "invalid_type",
+    "invalid_value",
+    "missing_required_parameter",
+    "model_not_found",
+    "previous_response_not_found",
+    "string_above_max_length",
+    "unknown_parameter",
+    "unsupported_parameter",
+    "unsupported_value",
+)
+
+
+def _check_error_code(status: int, code: str | None) -> None:
+    """Raise `ValueError` for an error code that is almost one of the API's."""
+    status_codes = [default[2] for default in _ERROR_DEFAULTS.values() if default[2]]
+    known_codes = [*_ERROR_DEFAULTS_BY_CODE, *status_codes, *_OTHER_ERROR_CODES]
+    if not isinstance(code, str) or code in known_codes:
+        return
+    hint = _did_you_mean(code, known_codes, 0.94)
+    if hint:
+        raise ValueError(
+            f"error({status}, code={code!r}): the API has no such code.{hint} For a code that only looks like it, set an "
+            "httpx.Response."
+        )
+
+
 _RETRIED_STATUSES = (408, 409, 429)  # and all from 500 on
 
 
@@ -21532,11 +21610,12 @@ def error(
         don't slow tests down, and there is no `retry-after`.
     headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
         With `retry-after` or `retry-after-ms`, neither of them is added.
-    Raises `ValueError` for any other status and for a header that HTTP does not allow, and `TypeError` for a header that
-        is not a str.
+    Raises `ValueError` for any other status, for a code that is almost one of the API's, and for a header that HTTP does
+        not allow, and `TypeError` for a header that is not a str.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
+    _check_error_code(status, code)
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)
     if code in _ERROR_DEFAULTS_BY_CODE:
@@ -21689,6 +21768,11 @@ def streamed(
         )
     if isinstance(fault, Mapping):
         _to_json(fault, "streamed(...): fault")
+    if _is_list_or_tuple(value) and value and all(_is_plain_text(item) for item in value):
+        raise TypeError(
+            f"streamed({_short_repr(value)}): events are dicts, models or pairs of event name and data; for pieces of text, "
+            f"set their length: streamed({_short_repr(''.join(value))}, chunk={len(value[0]) or 1})"
+        )
     if stop_after is not None:
         if fail_after is not None:
             raise ValueError("streamed(...) takes either fail_after= or stop_after=, not both")
@@ -21697,6 +21781,11 @@ def streamed(
     if first_delay is None:
         first_delay = delay
     return Streamed(value, Pace(chunk, first_delay, delay, fail_after, fault))
+
+
+def _is_plain_text(event: Any) -> bool:
+    """Return True for a str that is neither JSON nor the end of a stream, so that no client can read it as an event."""
+    return isinstance(event, str) and event != "[DONE]" and not event.lstrip().startswith(("{", "["))
 
 
 _RESPONSE_BUILDERS: dict[str, Callable[..., Any]] = {
@@ -22132,6 +22221,11 @@ class Scripted(_NoNewAttributes):
             raise AttributeError(name)
         raise AttributeError(_missing_attribute_message(self, name))
 
+    def __call__(self, *args: Any, **kwargs: Any) -> typing.NoReturn:
+        """Raise `TypeError`: the client makes the call, and the test sets the response."""
+        value = _short_repr(args[0]) if args else "..."
+        raise TypeError(f"set openai_mock.{self}.response = {value}; the client makes the call")
+
     @property
     def response(self) -> Any:
         """The response to answer with, as you set it, or None. `del` restores the default.
@@ -22215,8 +22309,8 @@ class Scripted(_NoNewAttributes):
         expected: the same as a dict, for names that are not Python identifiers.
         Raises `AssertionError` with the difference, and `TypeError` for a name that looks like a misspelled parameter.
         """
+        expected_params = self._expected_params("assert_called_with", expected, subset)
         self.assert_called()
-        expected_params = self._expected_params(expected, subset)
         actual_params = _all_params(self.requests[-1])
         mismatch = _first_mismatch(actual_params, expected_params)
         if mismatch is None:
@@ -22235,8 +22329,9 @@ class Scripted(_NoNewAttributes):
 
         Raises `AssertionError` and `TypeError` as `assert_called_once` and `assert_called_with` do.
         """
+        expected_params = self._expected_params("assert_called_once_with", expected, subset)
         self.assert_called_once()
-        self.assert_called_with(expected, **subset)
+        self.assert_called_with(expected_params)
 
     def assert_any_call(self, expected: Mapping[str, Any] | None = None, /, **subset: Any) -> None:
         """Assert that at least one request had these parameters. They match as in `assert_called_with`.
@@ -22247,8 +22342,8 @@ class Scripted(_NoNewAttributes):
 
         Raises `AssertionError` with a difference for each request, and `TypeError` as `assert_called_with` does.
         """
+        expected_params = self._expected_params("assert_any_call", expected, subset)
         self.assert_called()
-        expected_params = self._expected_params(expected, subset)
         mismatches = []
         for record in self.requests:
             mismatch = _first_mismatch(_all_params(record), expected_params)
@@ -22259,8 +22354,15 @@ class Scripted(_NoNewAttributes):
             f"expected a call to {self} with {expected_params!r}, got calls where {'; '.join(mismatches)}"
         )
 
-    def _expected_params(self, expected: Mapping[str, Any] | None, subset: Mapping[str, Any]) -> dict[str, Any]:
-        """Return both arguments of an assertion as one dict. Raises `TypeError` for a misspelled parameter."""
+    def _expected_params(self, assertion: str, expected: Any, subset: Mapping[str, Any]) -> dict[str, Any]:
+        """Return both arguments of an assertion as one dict.
+
+        assertion: the name of the method, for the error message.
+        Raises `TypeError` for a value without the name of its parameter, and for a misspelled parameter.
+        """
+        if expected is not None and not isinstance(expected, Mapping):
+            example = _example_argument(self._row, expected)
+            raise TypeError(f"{assertion} takes parameters by name: {assertion}({example})")
         params = {**(expected or {}), **subset}
         _check_param_spelling(f"{self}: ", self._row, params)
         return params
@@ -22326,7 +22428,8 @@ class Endpoint(Scripted):
         """
         name = self._row.name
         method = self._row.method
-        return [record for record in self._mock.requests if record.endpoint == name and record.method == method]
+        records = [record for record in self._mock._request_log if record.endpoint == name and record.method == method]
+        return _Records(records, self._mock, str(self))
 
     @property
     def state_store(self) -> StateStore:
@@ -22392,14 +22495,14 @@ class Endpoint(Scripted):
         if recorded_rules and call.row is self._row:
             raise AssertionError(_closest_recording(call, recorded_rules))
         if self._rules and self._mock._strict:
-            raise AssertionError(self._closest_rule(call))
+            raise AssertionError(f"no rule matches this call to {self}; {self._closest_rule(call)}")
         return None
 
     def _closest_rule(self, call: _Call) -> str:
-        """Return the error message for a call that no rule matches. It names the rule with the fewest mismatches."""
+        """Return a text about a call that no rule matches. It names the rule with the fewest mismatches."""
         mismatches = {rule: [*rule._mismatches(call), "it has no .response"] for rule in reversed(self._rules)}
         closest = min(mismatches, key=lambda rule: (len(mismatches[rule]), -len(rule._subset)))
-        return f"no rule matches this call to {self}; closest: {closest!r}, but {mismatches[closest][0]}"
+        return f"closest: {closest!r}, but {mismatches[closest][0]}"
 
 
 class _EndpointURL(respx.patterns.Pattern):
@@ -22476,7 +22579,8 @@ class Rule(Scripted):
     def requests(self) -> list[Record]:
         """The requests that the rule answered, oldest first."""
         rules = (self, *self._per_key_copies())
-        return [record for record in self._mock.requests if record.answered_by in rules]
+        records = [record for record in self._mock._request_log if record.answered_by in rules]
+        return _Records(records, self._mock, str(self))
 
     def remove(self) -> None:
         """Remove the rule from its endpoint. It doesn't answer requests any more."""
@@ -22677,7 +22781,19 @@ class Record:
         return self.response.status_code if self.response else None
 
     def __getitem__(self, name: str) -> Any:
-        return _all_params(self)[name]
+        params = _all_params(self)
+        if name not in params:
+            names = ", ".join(params) or "no parameters"
+            raise KeyError(f"the request has no {name!r}; it has {names}.{_did_you_mean(str(name), params)}")
+        return params[name]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in type(self).__slots__:
+            raise AttributeError(name)
+        hint = f" Use {_RECORD_ATTRIBUTES[name]}." if name in _RECORD_ATTRIBUTES else ""
+        attributes = [attribute for attribute in dir(self) if not attribute.startswith("_")]
+        hint = hint or _did_you_mean(name, attributes, 0.75) or f' Use record["{name}"], or record.body.'
+        raise AttributeError(f"a record has no attribute {name!r}.{hint}")
 
     def __repr__(self) -> str:
         name = self.endpoint or f"{self.method} {self.path}"
@@ -22699,6 +22815,45 @@ class Record:
         if self._raised:
             return f"raised {self._raised}"
         return "no response" if self.events is None else _count_noun(len(self.events), "event")
+
+
+# Attributes of `httpx` and `unittest.mock` that records do not have, and what to use instead.
+_RECORD_ATTRIBUTES = {
+    "args": "body",
+    "content": "body, or response.content for the answer",
+    "json": "body, or response.json() for the answer",
+    "kwargs": "body",
+    "output_text": "response.json() for the answer",
+    "status_code": "status",
+    "text": "body, or response.text for the answer",
+    "url": "path, or request.url",
+}
+
+
+class _Records(list["Record"]):
+    """Requests, oldest first. The `IndexError` of a request that did not come names those that came.
+
+    owner: the name of the endpoint or the rule that the requests belong to.
+    """
+
+    def __init__(self, records: Iterable[Record], mock: OpenAIMock, owner: str) -> None:
+        super().__init__(records)
+        self._mock = mock
+        self._owner = owner
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            raise IndexError(self._missing_message()) from None
+
+    def _missing_message(self) -> str:
+        """Return the message for an index that is out of range."""
+        count = f"got {_count_noun(len(self), 'request')}" if self else "got no request"
+        names = dict.fromkeys(record.endpoint or record.path for record in self._mock.requests)
+        others = [name for name in names if name != self._owner]
+        hint = f" (requests went to: {', '.join(others)})" if others else ""
+        return f"{self._owner} {count}{hint}"
 
 
 # ---- matching requests -----------------------------------------------------------------------------------------------
@@ -22740,6 +22895,15 @@ _SIBLING_PARAMS = {
     "response_format": "text",
     "text": "response_format",
 }
+
+
+def _example_argument(row: _Row, value: Any) -> str:
+    """Return a value as a keyword argument of a call, named after the parameter that it was probably meant for."""
+    names = (*_path_params(row.path), *_param_names(row.name), "name")
+    if isinstance(value, str) and "messages" in names:
+        return f'messages=[{{"content": {_short_repr(value)}}}]'
+    param = next((name for name in ("input", "messages", "prompt") if name in names), names[0])
+    return f"{param}={_short_repr(value)}"
 
 
 def _check_param_spelling(prefix: str, row: _Row, names: Iterable[str]) -> None:
@@ -23377,7 +23541,7 @@ class OpenAIMock(_NoNewAttributes):
 
         Each HTTP attempt is a `Record`, so retries are included.
         """
-        return list(self._request_log)
+        return _Records(self._request_log, self, "the mock")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the request log to a file, as a recording that `load()` reads.
@@ -23454,6 +23618,15 @@ class OpenAIMock(_NoNewAttributes):
                     unused.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
         if unused:
             raise AssertionError("not everything was used: " + "; ".join(unused))
+
+    def _unused_responses(self) -> list[Scripted]:
+        """Return the endpoints and the rules whose response was set and answered no request."""
+        unused = []
+        for endpoint in self._endpoints.values():
+            for scripted in (endpoint, *endpoint._rules):
+                if scripted._script and not scripted._total_hits():
+                    unused.append(scripted)
+        return unused
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -25422,13 +25595,23 @@ def _is_in_ci() -> bool:
 def _marker_settings(request: Any) -> dict[str, Any]:
     """Return the settings in the mark `openai_mock` of the test that requests a fixture. Without a mark, return {}.
 
-    Raises `TypeError` for a mark with positional arguments.
+    Fails the test for a mark with positional arguments, or with the name of no setting.
     """
+    import pytest
+
     marker = request.node.get_closest_marker("openai_mock")
     if marker is None:
         return {}
     if marker.args:
-        raise TypeError(f"the mark openai_mock takes keyword arguments only, such as strict=True; got {marker.args!r}")
+        message = f"the mark openai_mock takes keyword arguments only, such as strict=True; got {marker.args!r}"
+        pytest.fail(message, pytrace=False)
+    settings = inspect.signature(OpenAIMock).parameters
+    for name in marker.kwargs:
+        if name not in settings:
+            hint = _did_you_mean(name, settings)
+            available = ", ".join(settings)
+            message = f"the mark openai_mock has no setting {name!r}.{hint} Available: {available}"
+            pytest.fail(message, pytrace=False)
     return marker.kwargs
 
 
@@ -25563,11 +25746,13 @@ def _check_mistakes_of_phase(item: Any, is_setup: bool = False) -> Iterator[None
 
 
 def _add_report_sections(item: Any, report: Any) -> None:
-    """Add the OpenAI requests of a failed test, and the mistakes that its application caught, to the report."""
+    """Add the OpenAI requests of a failed test to its report, with unused responses and mistakes that were caught."""
     openai_mock = item.stash.get(_stash_key("mock"), None)
-    if openai_mock and openai_mock.requests:
-        lines = [_report_line(record) for record in openai_mock.requests]
-        report.sections.append(("OpenAI requests", "\n".join(lines)))
+    if openai_mock:
+        lines = [_report_line(openai_mock, record) for record in openai_mock.requests]
+        lines += [f"set, but not used: {scripted}" for scripted in openai_mock._unused_responses()]
+        if lines:
+            report.sections.append(("OpenAI requests", "\n".join(lines)))
     mistakes = item.stash.get(_stash_key("mistakes"), [])
     if mistakes:
         report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
@@ -25617,7 +25802,7 @@ def _without_client_frames(traceback: types.TracebackType | None) -> types.Trace
     return shortened
 
 
-def _report_line(record: Record) -> str:
+def _report_line(openai_mock: OpenAIMock, record: Record) -> str:
     """Return a line about a request, such as `responses.create 200 gpt-5.5 'Hi', default answer, 0.5 ms`."""
     words = [record.endpoint or f"{record.method} {record.path}", str(record._outcome)]
     subject = record._subject
@@ -25634,8 +25819,25 @@ def _report_line(record: Record) -> str:
         parts.append(f"answered by {record.answered_by}")
     elif record.response or record.events:  # a request that raised has neither
         parts.append("default answer")
+        mismatch = _rule_mismatch(openai_mock, record)
+        if mismatch:
+            parts.append(f"no rule matched; {mismatch}")
     parts.append(f"{1000 * record.duration:.1f} ms")
     return ", ".join(parts)
+
+
+def _rule_mismatch(openai_mock: OpenAIMock, record: Record) -> str:
+    """Return why no rule of its endpoint matched a request, or "" if there are none, or if one was added since."""
+    endpoint = openai_mock._endpoints.get(record.endpoint)
+    rules = [rule for rule in endpoint._rules if rule._script] if endpoint else []
+    if not rules:
+        return ""
+    call = _Call(openai_mock, endpoint._row, record.params, record.request, record.deployment)
+    # a condition may raise for a request that came before its rule, which must not end pytest
+    with contextlib.suppress(Exception):
+        if all(any(rule._mismatches(call)) for rule in rules):
+            return endpoint._closest_rule(call)
+    return ""
 
 
 def _last_input_text(body: Mapping[str, Any]) -> str:

@@ -3937,6 +3937,11 @@ def nested_lists(depth):
         ),
         ("files.create", {"file_name": "x"}, ".response has no field 'file_name'; did you mean 'filename'?"),
         ("files.list", {"data": [{"purposes": "batch"}]}, ".data[0] has no field 'purposes'; did you mean 'purpose'?"),
+        # a text or an item in place of a list of them
+        ("responses.create", {"output": "Hi"}, ".response.output is 'Hi'; expected a list, such as ['Hi']"),
+        ("responses.create", {"output": {"type": "message"}}, "; expected a list, such as [{'type': 'message'}]"),
+        ("responses.create", reply("a", {"output": "Hi"}), ".response.output is 'Hi'; expected a list, such as ['Hi']"),
+        (CHAT_CREATE, {"choices": {"index": 1}}, "expected list of a dict of Choice, such as [{'index': 1}]"),
         (CHAT_CREATE, {"choices": "x"}, "response.choices is 'x'; expected list of"),
         (
             CHAT_CREATE,
@@ -3955,6 +3960,22 @@ def test_invalid_partials_raise_on_assignment(openai_mock, name, partial, messag
     with pytest.raises(ValueError, match=rf"^{re.escape(name)}.*{re.escape(message)}"):
         lookup(openai_mock, name).response = partial
     assert lookup(openai_mock, name).response is None
+
+
+@pytest.mark.parametrize("partial", [{"output": [5]}, {"output": 5}, {"tools": [5]}, {"tools": "x"}])
+def test_message_about_a_union_with_many_members_names_some(openai_mock, partial):
+    with pytest.raises(ValueError, match=r"expected .*a dict of .* or one of \d+ other types$") as raised:
+        openai_mock.responses.create.response = partial
+    assert len(str(raised.value)) < 300
+
+
+def test_error_of_a_misspelt_key_is_shown_as_a_value_error(create):
+    with pytest.raises(ValueError, match="has no field 'choises'") as raised:
+        create.response = {"choises": []}
+    assert traceback.format_exception_only(raised.value)[0].startswith(
+        "ValueError: chat.completions.create.response has"
+    )
+    assert type(pickle.loads(pickle.dumps(raised.value))) is ValueError
 
 
 @pytest.mark.parametrize(
@@ -8842,6 +8863,17 @@ def test_parts_that_do_not_fit_raise_on_assignment(openai_mock, name, answer, mi
 def test_reply_rejects_other_parts_and_headers(parts, headers, message):
     with pytest.raises(TypeError, match=message):
         reply(*parts, headers=headers)
+
+
+def test_reply_with_a_field_as_a_keyword_shows_the_part():
+    message = "reply takes fields as a part: reply('a', {'usage': {'input_tokens': 3}, 'model': 'm'})"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        reply("a", usage={"input_tokens": 3}, model="m")
+
+
+def test_reply_with_a_status_names_error():
+    with pytest.raises(TypeError, match=r"^reply takes no status; for an error of the API, use error\(500\)$"):
+        reply("a", status=500)
 
 
 def test_sum_with_a_value_that_is_not_a_part_raises():
@@ -22861,6 +22893,18 @@ def test_streamed_rejects_invalid_arguments(arguments, message):
         streamed("text", **arguments)
 
 
+@pytest.mark.parametrize("texts", [["ab", "cd"], ("ab", "cd")])
+def test_streamed_rejects_texts_as_events(texts):
+    message = r"events are dicts, models or pairs of event name and data; .*: streamed\('abcd', chunk=2\)$"
+    with pytest.raises(TypeError, match=message):
+        streamed(texts)
+
+
+@pytest.mark.parametrize("events", [[], ["[DONE]"], ['{"type": "error"}'], [{"type": "error"}, "text"]], ids=str)
+def test_streamed_accepts_json_and_the_end_of_a_stream_as_events(events):
+    assert streamed(events).value is events
+
+
 # ---- faults of streams -----------------------------------------------------------------------------------------------
 
 
@@ -24121,6 +24165,27 @@ def test_errors_have_a_default_message_type_and_code(create, status, type, code,
 def test_error_rejects_a_status_outside_400_to_599(status):
     with pytest.raises(ValueError, match=f"between 400 and 599, got {status!r}"):
         error(status)
+
+
+@pytest.mark.parametrize(
+    "code, closest",
+    [
+        ("insuficient_quota", "insufficient_quota"),
+        ("rate_limit_exceded", "rate_limit_exceeded"),
+        ("context_lenght_exceeded", "context_length_exceeded"),
+        ("model_not_fund", "model_not_found"),
+    ],
+)
+def test_error_rejects_a_code_that_is_almost_one_of_the_api(code, closest):
+    with pytest.raises(
+        ValueError, match=rf"error\(429, code='{code}'\): the API has no such code\. Closest: '{closest}'\."
+    ):
+        error(429, code=code)
+
+
+@pytest.mark.parametrize("code", ["model_not_found", "my_code", "server_overloaded", 5])
+def test_error_accepts_other_codes(code):
+    assert error(429, code=code).json()["error"]["code"] == code
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 503, 599])
@@ -29153,6 +29218,22 @@ def test_assert_called_once_with_checks_the_number_of_calls_and_the_parameters(c
         create.assert_called_once_with(temperature=0.5)
 
 
+@pytest.mark.parametrize("assertion", ["assert_called_with", "assert_called_once_with", "assert_any_call"])
+@pytest.mark.parametrize(
+    "name, value, example",
+    [
+        ("responses.create", "Hi", "input='Hi'"),
+        (CHAT_CREATE, "Hi", "messages=[{\"content\": 'Hi'}]"),
+        (CHAT_CREATE, ["Hi"], "messages=['Hi']"),
+        ("files.retrieve", "file-1", "file_id='file-1'"),
+    ],
+)
+def test_assertion_with_a_value_without_a_name_shows_how_to_name_it(openai_mock, assertion, name, value, example):
+    message = f"{assertion} takes parameters by name: {assertion}({example})"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        getattr(lookup(openai_mock, name), assertion)(value)
+
+
 def test_assert_called_with_shows_the_difference(create):
     complete("hello", temperature=0.5)
     with pytest.raises(AssertionError) as raised:
@@ -29265,6 +29346,78 @@ def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
     assert openai_mock.beta.threads.create.requests[0]["tool_resources"] == {"code_interpreter": {"file_ids": []}}
 
 
+def test_record_without_a_parameter_names_those_it_has(create):
+    complete("Hi", temperature=0.5)
+    message = re.escape("the request has no 'temprature'; it has messages, model, temperature. Closest: 'temperature'.")
+    with pytest.raises(KeyError, match=message):
+        create.requests[0]["temprature"]
+    with pytest.raises(KeyError, match=r"the request has no 'tools'; it has messages, model, temperature\.\"$"):
+        create.requests[0]["tools"]
+
+
+def test_record_without_parameters_says_so(openai_mock, client):
+    client.models.list()
+    with pytest.raises(KeyError, match=r"the request has no 'limit'; it has no parameters\."):
+        openai_mock.requests[0]["limit"]
+
+
+@pytest.mark.parametrize(
+    "name, hint",
+    [
+        ("messages", 'Use record["messages"], or record.body.'),
+        ("json", "Use body, or response.json() for the answer."),
+        ("content", "Use body, or response.content for the answer."),
+        ("text", "Use body, or response.text for the answer."),
+        ("output_text", "Use response.json() for the answer."),
+        ("status_code", "Use status."),
+        ("kwargs", "Use body."),
+        ("args", "Use body."),
+        ("url", "Use path, or request.url."),
+        ("respnse", "Closest: 'response'."),
+    ],
+)
+def test_missing_attribute_of_a_record_raises_with_the_right_one(create, name, hint):
+    complete("Hi")
+    with pytest.raises(AttributeError, match=f"^{re.escape(f'a record has no attribute {name!r}. {hint}')}$"):
+        getattr(create.requests[0], name)
+
+
+def test_record_can_be_copied(create):
+    complete("Hi")
+    assert copy.copy(create.requests[0]).body == create.requests[0].body
+
+
+def test_request_that_did_not_come_raises_with_the_endpoints_that_were_called(openai_mock, create, client):
+    with pytest.raises(IndexError, match="^the mock got no request$"):
+        openai_mock.requests[0]
+    with pytest.raises(IndexError, match=r"^responses\.create got no request$"):
+        openai_mock.responses.create.requests[-1]
+    complete("Hi")
+    client.models.list()
+    with pytest.raises(
+        IndexError,
+        match=r"^responses\.create got no request \(requests went to: chat\.completions\.create, models\.list\)$",
+    ):
+        openai_mock.responses.create.requests[0]
+    with pytest.raises(
+        IndexError, match=r"^chat\.completions\.create got 1 request \(requests went to: models\.list\)$"
+    ):
+        create.requests[1]
+    with pytest.raises(
+        IndexError, match=r"^chat\.completions\.create\.when\('sun'\) got no request \(requests went to: "
+    ):
+        create.when("sun").requests[0]
+
+
+def test_requests_are_equal_to_a_list(openai_mock, create):
+    complete("Hi")
+    complete("Hi")
+    first, second = openai_mock.requests
+    assert create.requests == [first, second]
+    assert create.requests[:1] == [first]
+    assert create.requests[-1] is second
+
+
 # ======================================================================================================================
 # PUBLIC API: the mock
 # ======================================================================================================================
@@ -29341,6 +29494,25 @@ def test_missing_attribute_of_an_endpoint_or_rule_raises_with_the_right_one(crea
         AttributeError, match=re.escape(f"has no attribute {name!r}. {hint} Available: assert_any_call")
     ):
         getattr(scripted, name)
+
+
+def test_call_of_an_endpoint_or_a_rule_raises_with_what_to_set(create):
+    message = "set openai_mock.chat.completions.create.response = 'Hi'; the client makes the call"
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        create("Hi")
+    with pytest.raises(
+        TypeError, match=r"^set openai_mock\.chat\.completions\.create\.response = \.\.\.; the client makes"
+    ):
+        create(model="m")
+    with pytest.raises(
+        TypeError, match=r"^set openai_mock\.chat\.completions\.create\.when\('sun'\)\.response = 'Hi'; "
+    ):
+        create.when("sun")("Hi")
+
+
+def test_endpoint_is_not_a_callable_response(openai_mock, create):
+    with pytest.raises(TypeError, match=r"responses\.create\.response cannot be <Endpoint chat\.completions\.create"):
+        openai_mock.responses.create.response = create
 
 
 @pytest.mark.parametrize("name", ["return_value", "side_effect"])
@@ -32413,7 +32585,26 @@ def test_mark_with_a_positional_argument_is_an_error(run_suite):
     """
     result = run_suite(with_helpers(suite))
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines("*TypeError: the mark openai_mock takes keyword arguments only*got ('strict',)*")
+    result.stdout.fnmatch_lines(["the mark openai_mock takes keyword arguments only*got ('strict',)"])
+    assert "in _marker_settings" not in result.stdout.str()
+
+
+def test_mark_with_an_unknown_setting_is_an_error_without_frames(run_suite):
+    suite = """
+        @pytest.mark.openai_mock(strickt=True)
+        def test_marked(openai_mock):
+            pass
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at setup of test_marked*",
+            "the mark openai_mock has no setting 'strickt'. Closest: 'strict'. Available: base_url, state, strict, *",
+            "*short test summary info*",
+        ],
+        consecutive=True,
+    )
 
 
 @requires_uvicorn
@@ -32486,6 +32677,80 @@ def test_report_shows_the_last_input_of_a_request(run_suite):
     """
     result = run_suite(with_helpers(suite))
     result.stdout.re_match_lines([r"chat\.completions\.create 200 m 'two', default answer, [\d.]+ ms"])
+
+
+def test_report_lists_the_responses_that_were_not_used(run_suite):
+    suite = """
+        def test_failing(openai_mock):
+            create = openai_mock.chat.completions.create
+            create.response = "Hi"
+            create.when("sun").response = "sunny"
+            create.when("rain")  # without a response
+            openai_mock.responses.create.response = "Hi"
+            chat_text("what?")
+            assert False
+
+        def test_without_a_request(openai_mock):
+            openai_mock.embeddings.create.response = [0.5]
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines(
+        [
+            r"-+ OpenAI requests -+",
+            r"chat\.completions\.create 200 .*",
+            r"set, but not used: chat\.completions\.create\.when\('sun'\)",
+            r"set, but not used: responses\.create",
+            r"_+ test_without_a_request _+",
+        ],
+        consecutive=True,
+    )
+    result.stdout.re_match_lines([r"-+ OpenAI requests -+", r"set, but not used: embeddings\.create"])
+    assert "not used: chat.completions.create\n" not in result.stdout.str()
+
+
+def test_report_names_the_closest_rule_of_a_default_answer(run_suite):
+    suite = """
+        def test_failing(openai_mock):
+            create = openai_mock.chat.completions.create
+            create.when("sun", model="other").response = "sunny"
+            create.when(model="m").response = "mine"
+            openai_mock.responses.create.when(instructions="billing").response = "Hi"
+            client = openai.OpenAI(api_key="sk-fake")
+            client.responses.create(model="m", input="Hi", instructions="You are kind.")
+            chat_text("the sun", model="gpt-5.5")
+            chat_text("the sun", model="m")
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines(
+        [
+            r"responses\.create 200 m 'Hi', default answer, no rule matched; closest: "
+            r"responses\.create\.when\(instructions='billing'\), but instructions is 'You are kind\.', [\d.]+ ms",
+            r"chat\.completions\.create 200 gpt-5\.5 'the sun', default answer, no rule matched; closest: "
+            r"chat\.completions\.create\.when\('sun', model='other'\), but model is 'gpt-5\.5', [\d.]+ ms",
+            r"chat\.completions\.create 200 m 'the sun', answered by chat\.completions\.create\.when\(model='m'\), .*",
+        ],
+        consecutive=True,
+    )
+
+
+def test_report_names_no_rule_that_was_added_after_the_request(run_suite):
+    suite = """
+        def test_matching(openai_mock):
+            chat_text("the sun")
+            openai_mock.chat.completions.create.when("sun").response = "sunny"
+            assert False
+
+        def test_raising(openai_mock):
+            chat_text("the sun")
+            openai_mock.chat.completions.create.when(lambda body: body["tools"]).response = "sunny"
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=2)
+    assert result.stdout.str().count("'the sun', default answer, ") == 2
+    assert "no rule matched" not in result.stdout.str()
 
 
 def test_report_of_a_request_that_raised_names_no_answer(run_suite):
