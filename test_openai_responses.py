@@ -25,6 +25,7 @@ import multiprocessing
 import operator
 import os
 import pathlib
+import pickle
 import random
 import re
 import runpy
@@ -37,6 +38,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 import types
 import typing
 import unittest
@@ -29348,10 +29350,10 @@ def test_record_is_unaffected_by_later_state_changes(openai_mock, client):
 
 def test_record_without_a_parameter_names_those_it_has(create):
     complete("Hi", temperature=0.5)
-    message = re.escape("the request has no 'temprature'; it has messages, model, temperature. Closest: 'temperature'.")
+    message = re.escape("the request has no 'temprature'; it has model, messages, temperature. Closest: 'temperature'.")
     with pytest.raises(KeyError, match=message):
         create.requests[0]["temprature"]
-    with pytest.raises(KeyError, match=r"the request has no 'tools'; it has messages, model, temperature\.\"$"):
+    with pytest.raises(KeyError, match=r"the request has no 'tools'; it has model, messages, temperature\.\"$"):
         create.requests[0]["tools"]
 
 
@@ -29388,7 +29390,7 @@ def test_record_can_be_copied(create):
 
 
 def test_request_that_did_not_come_raises_with_the_endpoints_that_were_called(openai_mock, create, client):
-    with pytest.raises(IndexError, match="^the mock got no request$"):
+    with pytest.raises(IndexError, match=r"^the mock got no request$"):
         openai_mock.requests[0]
     with pytest.raises(IndexError, match=r"^responses\.create got no request$"):
         openai_mock.responses.create.requests[-1]
@@ -32601,10 +32603,10 @@ def test_mark_with_an_unknown_setting_is_an_error_without_frames(run_suite):
         [
             "*ERROR at setup of test_marked*",
             "the mark openai_mock has no setting 'strickt'. Closest: 'strict'. Available: base_url, state, strict, *",
-            "*short test summary info*",
         ],
         consecutive=True,
     )
+    assert "Error" not in result.stdout.str()
 
 
 @requires_uvicorn
@@ -32714,12 +32716,12 @@ def test_report_names_the_closest_rule_of_a_default_answer(run_suite):
         def test_failing(openai_mock):
             create = openai_mock.chat.completions.create
             create.when("sun", model="other").response = "sunny"
-            create.when(model="m").response = "mine"
+            create.when("rain").response = "wet"
             openai_mock.responses.create.when(instructions="billing").response = "Hi"
             client = openai.OpenAI(api_key="sk-fake")
             client.responses.create(model="m", input="Hi", instructions="You are kind.")
-            chat_text("the sun", model="gpt-5.5")
-            chat_text("the sun", model="m")
+            chat_text("the sun")
+            chat_text("rain")
             assert False
     """
     result = run_suite(with_helpers(suite))
@@ -32727,9 +32729,9 @@ def test_report_names_the_closest_rule_of_a_default_answer(run_suite):
         [
             r"responses\.create 200 m 'Hi', default answer, no rule matched; closest: "
             r"responses\.create\.when\(instructions='billing'\), but instructions is 'You are kind\.', [\d.]+ ms",
-            r"chat\.completions\.create 200 gpt-5\.5 'the sun', default answer, no rule matched; closest: "
-            r"chat\.completions\.create\.when\('sun', model='other'\), but model is 'gpt-5\.5', [\d.]+ ms",
-            r"chat\.completions\.create 200 m 'the sun', answered by chat\.completions\.create\.when\(model='m'\), .*",
+            r"chat\.completions\.create 200 m 'the sun', default answer, no rule matched; closest: "
+            r"chat\.completions\.create\.when\('sun', model='other'\), but model is 'm', [\d.]+ ms",
+            r"chat\.completions\.create 200 m 'rain', answered by chat\.completions\.create\.when\('rain'\), .*",
         ],
         consecutive=True,
     )
