@@ -23600,7 +23600,7 @@ class OpenAIMock(_NoNewAttributes):
     def assert_all_used(self) -> None:
         """Assert that each response of every list was used, and that every rule answered a request.
 
-        Rules with `optional = True` are ignored.
+        Rules with `optional = True` are ignored. A response that is not a list may stay unused.
 
             openai_mock.responses.create.response = ["one"]
             client.responses.create(model="gpt-5.5", input="Hello")

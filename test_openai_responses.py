@@ -29056,6 +29056,11 @@ def test_assert_all_used_passes_if_nothing_is_set(openai_mock):
     openai_mock.assert_all_used()
 
 
+def test_assert_all_used_passes_if_a_plain_response_is_unused(openai_mock, create):
+    create.response = "never"
+    openai_mock.assert_all_used()
+
+
 def test_assert_all_used_reports_unused_steps_and_rules(openai_mock, create):
     create.response = ["one", "two", "three"]
     create.when("weather", model="m").response = "sunny"

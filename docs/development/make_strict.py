@@ -57,7 +57,7 @@ callable of the test gives it.
 |---|---|---|---|
 | a number beyond [its limit](#limits), or something else in its place | yes | yes | yes |
 | more than 2,048 inputs of embeddings | yes | yes | yes |
-| an object that the request names and that does not exist | yes | no | yes |
+| an object that does not exist, by the names [in this list](#objects-that-do-not-exist) | yes | no | yes |
 | a missing required parameter | yes | no | yes |
 | [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | no | yes |
 | the lines of a batch, files that cannot be read | yes | no | yes |
@@ -79,6 +79,23 @@ callable of the test gives it.
 
 Required keys, known keys, types and literals are those of the parameter types of the installed SDK. Where the service
 was seen to accept more, [two tables](#where-the-service-asks-for-less) say so.
+
+## Objects that do not exist
+
+A request that names a missing object is rejected if it has the ID in one of these places:
+
+- in the path of the URL
+- `conversation`, `previous_response_id`, and the `id` of an `item_reference`
+- `file_ids`, `file_id` and `files` of vector stores, their files and their batches
+- `file_id` in `containers.files.create` and in `beta.agents.environments.files.create`
+- `training_file`, `validation_file`, `input_file_id` of a batch, `part_ids` of an upload
+- `assistant_id`, `agent_id`, `vault_ids`, and `environment_id`, `environment_template_id` and `files` of an environment
+- `video_id` and `video`, `certificate_ids`
+
+IDs in all other places are accepted, also in strict mode. Such places are the `file_id` of an `input_file`, of an
+`input_image` and of a `file` in a chat, the `vector_store_ids` of `file_search`, the `container` of `code_interpreter`,
+the `file_ids` of a new container, `prompt.id`, the `tool_resources` of assistants and threads, and the attachments and
+images of their messages. To reject them, set the error: `create.response = error(404, "No such File object: file-1")`.
 """
 
 
