@@ -21740,7 +21740,8 @@ def streamed(
     stop_after: the number of events that arrive before the stream ends early, as if it were complete. The SDK doesn't
         report this.
     Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, and both `fail_after` and
-        `stop_after`. Raises `TypeError` for a value or a `fault` of another type.
+        `stop_after`. Raises `TypeError` for a value or a `fault` of another type, and for a list of texts that are not
+        events.
     """
     numbers = {
         "chunk": chunk,

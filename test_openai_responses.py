@@ -12433,6 +12433,26 @@ def test_strict_mode_accepts_a_prompt_instead_of_a_model():
     assert strict_error(RESPONSES_CREATE, body) is None
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-1"}]}]},
+        {"input": [{"role": "user", "content": [{"type": "input_image", "detail": "auto", "file_id": "file-1"}]}]},
+        {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]},
+        {"tools": [{"type": "code_interpreter", "container": "cntr_1"}]},
+    ],
+    ids=["file", "image", "vector store", "container"],
+)
+def test_strict_mode_accepts_missing_objects_in_the_input_and_the_tools_of_a_response(params):
+    assert strict_error(RESPONSES_CREATE, response_body("gpt-5.5", **params)) is None
+
+
+def test_strict_mode_accepts_a_missing_file_in_a_chat():
+    content = [{"type": "file", "file": {"file_id": "file-1"}}]
+    body = chat_body("gpt-5.5", messages=[{"role": "user", "content": content}])
+    assert strict_error(CHAT_CREATE, body) is None
+
+
 def message_item(role, content_type, **content):
     text = {} if content else {"text": "Hi"}
     return {"role": role, "content": [{"type": content_type, **text, **content}]}
