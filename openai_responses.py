@@ -25830,7 +25830,9 @@ def _report_line(openai_mock: OpenAIMock, record: Record) -> str:
 def _rule_mismatch(openai_mock: OpenAIMock, record: Record) -> str:
     """Return why no rule of its endpoint matched a request, or "" if there are none, or if one was added since."""
     endpoint = openai_mock._endpoints.get(record.endpoint)
-    rules = [rule for rule in endpoint._rules if rule._script] if endpoint else []
+    if endpoint is None or endpoint._row.method != record.method:  # rules of a WebSocket are for its messages
+        return ""
+    rules = [rule for rule in endpoint._rules if rule._script]
     if not rules:
         return ""
     call = _Call(openai_mock, endpoint._row, record.params, record.request, record.deployment)
