@@ -32762,6 +32762,26 @@ def test_report_names_the_closest_rule_of_a_default_answer(run_suite):
     )
 
 
+@requires("responses.connect")
+def test_report_names_the_closest_rule_of_a_message_but_not_of_the_handshake(run_suite):
+    suite = """
+        def test_failing(openai_mock):
+            openai_mock.responses.connect.when(type="response.create", instructions="billing").response = "Hi"
+            with openai.OpenAI(api_key="sk-fake").responses.connect() as connection:
+                connection.response.create(model="m", input="Hi")
+                connection.recv()
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.stdout.re_match_lines(
+        [
+            r"responses\.connect 101, default answer, [\d.]+ ms",
+            r"responses\.connect \d+ events m 'Hi', default answer, no rule matched; .*, but instructions is missing.*",
+        ],
+        consecutive=True,
+    )
+
+
 def test_report_names_no_rule_that_was_added_after_the_request(run_suite):
     suite = """
         def test_matching(openai_mock):
