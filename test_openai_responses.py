@@ -32713,6 +32713,9 @@ def test_report_lists_the_responses_that_were_not_used(run_suite):
             create.response = "Hi"
             create.when("sun").response = "sunny"
             create.when("rain")  # without a response
+            snow = create.when("snow")
+            snow.response = "cold"
+            snow.optional = True
             openai_mock.responses.create.response = "Hi"
             chat_text("what?")
             assert False
