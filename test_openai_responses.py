@@ -34335,7 +34335,7 @@ def test_line_of_the_tasks_page_resets_the_mock(openai_mock, client):
         "what was sent",
         "which tools were sent",
         "whether it was a retry",
-        "that all answers I set were used",
+        "that the steps of lists and the rules I set were used",
     ],
 )
 def test_line_of_the_tasks_page_asserts_what_was_sent(openai_mock, client, wish):
