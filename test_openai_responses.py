@@ -32779,7 +32779,7 @@ def test_report_names_the_closest_rule_of_a_message_but_not_of_the_handshake(run
     result.stdout.re_match_lines(
         [
             r"responses\.connect 101, default answer, [\d.]+ ms",
-            r"responses\.connect \d+ events m 'Hi', default answer, no rule matched; .*, but instructions is missing.*",
+            r"responses\.connect 1 event m 'Hi', default answer, no rule matched; .*, but instructions is missing.*",
         ],
         consecutive=True,
     )
