@@ -4090,7 +4090,7 @@ _ENDPOINTS_WITH_JSON_SCHEMA_ERRORS = {"embeddings.create"}
 def _check_limits(call: _Call) -> None:
     """Raise the 400 of a number that is too small or too large and, in strict mode, of other values beyond a limit.
 
-    The limits that say so are checked in any mode.
+    Limits with `always` are checked in any mode.
     """
     limits_by_name = _limits_by_name(call.row.name, bool(call.mock._strict))
     for name in call.body:
@@ -4910,7 +4910,7 @@ def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -
 def _forced_tool(body: Mapping[str, Any], get_messages: _GetMessages, arguments: Any = None) -> tuple[str, Any] | None:
     """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None.
 
-    If it forces any tool of several, that is the first one that was not called yet, so that a loop of tool calls gets on.
+    If it forces any tool of several, that is the first one that was not called yet, so that a loop of tool calls continues.
     When all were called, it is the last one, which ends the loop of an agent whose output is the call of a tool.
 
     arguments: the arguments of the call, if they are known. Tools that have a parameter for each of them are preferred.
@@ -18086,9 +18086,8 @@ class Router(respx.MockRouter):
             return self._watch(request, await self._exchange(request, wait))
         except Exception as error:
             is_unmatched = isinstance(error, AllMockedAssertionError) and hasattr(request, "intercepted")
-            if (
-                _is_unexplained(error) and not is_unmatched
-            ):  # `_dispatch` tries the other routers before that is a mistake
+            # `_dispatch` tries the other routers before an unmatched request is a mistake
+            if _is_unexplained(error) and not is_unmatched:
                 self._add_mistake(request, error)
             client_exception = _to_client_exception(error, request)
             raise client_exception from client_exception.__cause__
@@ -19973,7 +19972,7 @@ def _body_too_large(max_size: int) -> httpx.Response:
 def _refuse_origin(mock: OpenAIMock, headers: Mapping[str, str]) -> httpx.Response | None:
     """Return a 403 for a request of a page that may not use the control plane, or None if it may be answered.
 
-    A browser tells the origin of the page. It leaves it out for images and links, but then tells the site.
+    A browser sends the origin of the page in the header `Origin`. For images and links it sends `Sec-Fetch-Site` instead.
     """
     origin = headers.get("origin")
     if "*" in mock._allow_origins or origin in mock._allow_origins:
@@ -20324,7 +20323,7 @@ class _Kept(NamedTuple):
 
 
 class _Usage:
-    """What a served mock and the mocks of its keys hold, and how much of it was dropped."""
+    """The sizes of what a served mock and the mocks of its keys hold, and the number of dropped entries."""
 
     def __init__(self) -> None:
         self.log_size = 0
@@ -21852,7 +21851,8 @@ def _has_nested_repeats(parsed: Any, outer_count: float) -> bool:
         inner_count = outer_count
         variants = 1.0
         if name in ("MAX_REPEAT", "MIN_REPEAT"):
-            least, most = float(argument[0]), float(argument[1])
+            least = float(argument[0])
+            most = float(argument[1])
             variants = most - least + 1
             inner_count = max(outer_count * most, 1.0)
         elif name == "BRANCH" and not _begin_differently(argument[1]):
@@ -23438,7 +23438,7 @@ class OpenAIMock(_NoNewAttributes):
     def reset(self) -> None:
         """Remove all responses and rules, and clear the request log and the state, an initial state included.
 
-        The recording of the setting `recording` stays and goes on where it is.
+        The recording of the setting `recording` stays, and its next answers continue where they are.
 
             openai_mock.responses.create.response = "Hi!"
             openai_mock.reset()
@@ -23552,7 +23552,7 @@ class OpenAIMock(_NoNewAttributes):
 
         It has the path, the query and the body of each request, and the status, the headers that matter and the content
         of each response. It has no API keys, cookies, organizations and other secrets: `***` replaces them. Bytes of
-        more than 4 KiB are in files beside it.
+        more than 4 KiB are in files next to it.
 
         path: the path of the file. An existing file is replaced.
         """
@@ -24296,11 +24296,11 @@ def _hide_all(value: Any) -> Any:
 # ---- writing a file --------------------------------------------------------------------------------------------------
 
 
-_MAX_INLINE_BYTES = 4096  # longer bytes are written to a file beside the recording
+_MAX_INLINE_BYTES = 4096  # longer bytes are written to a file next to the recording
 
 
 def _write_recording(path: str, exchanges: Sequence[_JSON]) -> None:
-    """Write a recording, and files beside it for bytes that are too long for it.
+    """Write a recording, and files next to it for bytes that are too long for it.
 
     The recording is replaced as a whole, so that an interrupted program leaves the old one. Files of the old one that
     the new one doesn't need are removed.
@@ -24560,12 +24560,12 @@ def _check_recorded_response(place: _Place, response: _JSON, row: _Row, folder: 
     if "file" in response and not os.path.isfile(os.path.join(folder, response["file"])):
         raise place.at("file").error(f"is {response['file']!r}, but {folder} has no such file; record it again")
     if ("messages" in response) != (row.method == "WS" and response.get("status") == 101):
-        raise place.error("has 'messages' with any status but 101, or for a call that does not use a WebSocket")
+        raise place.error("must have 'messages' if a WebSocket was opened (status 101), and in no other case")
     for index, message in enumerate(response.get("messages", ())):
         message_place = place.at("messages").at(index)
         _check_fields(message_place, message, _MESSAGE_FIELDS)
         if len(message.keys() - {"reason"}) != 1:
-            raise message_place.error("must have one of 'sent', 'received' and 'closed'")
+            raise message_place.error("must have exactly one of 'sent', 'received' and 'closed'")
 
 
 # ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
@@ -24734,7 +24734,7 @@ class _RecordedRule(Rule):
 
     def _mismatches(self, call: _Call) -> Iterator[str]:
         if not _matches_recorded(self._request, call.recorded_request):
-            yield "the request is another one"
+            yield "the request differs from the recorded one"
 
 
 def _matches_recorded(recorded: Any, actual: Any) -> bool:
@@ -24923,7 +24923,7 @@ class _ReplayedSession(_SocketSession):
     async def receive(self, content: str | bytes, wait: _Wait) -> None:
         """Compare a message of the client with the recorded one, and queue the messages after it.
 
-        Raises `AssertionError` with the difference if the message is another one, or if there are no more.
+        Raises `AssertionError` with the difference if the message differs, or if the recording has no more messages.
         """
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
@@ -25063,7 +25063,7 @@ def _record_served(mock: OpenAIMock, path: str) -> None:
     Raises `SystemExit` if the environment says that this is continuous integration, or if the file can't be written.
     """
     if _is_in_ci():
-        sys.exit("--record is refused, because the environment says CI")
+        sys.exit("--record is refused, because the environment variable CI is set")
     if path.endswith(_YAML_EXTENSIONS):
         sys.exit(f"--record {path}: a recording is JSON; name a .json file")
     if os.path.isdir(path):
@@ -25273,7 +25273,7 @@ _MAX_DRIFT_LINES = 12  # of the difference of one exchange
 def _drift(old: Sequence[_JSON], new: Sequence[_JSON]) -> list[str]:
     """Return lines about the exchanges that were added, are gone or have changed.
 
-    IDs, times and headers are ignored, because they are others each time.
+    IDs, times and headers are ignored, because they change each time.
     """
     if not old:
         return [f"{_count_noun(len(new), 'exchange')} recorded"]
@@ -25577,7 +25577,7 @@ def pytest_configure(config: Any) -> None:
         import pytest
 
         raise pytest.UsageError(
-            "--openai-record is refused, because the environment says CI: recordings are made where somebody looks at "
+            "--openai-record is refused, because the environment variable CI is set: recordings are made where somebody looks at "
             "them, and replayed here"
         )
     mark = "openai_mock(strict=..., ...): run the test with the fixture openai_mock and these settings of OpenAIMock"

@@ -31637,7 +31637,7 @@ def test_served_mock_refuses_a_websocket_whose_service_is_out_of_reach(recorder,
 
 def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(SystemExit, match="--record is refused, because the environment says CI"):
+    with pytest.raises(SystemExit, match="--record is refused, because the environment variable CI is set"):
         openai_responses._record_served(OpenAIMock(), str(tmp_path / "a.json"))
 
 
@@ -31934,7 +31934,7 @@ def test_option_is_refused_in_ci(monkeypatch):
     monkeypatch.setenv("CI", "true")
     config = unittest.mock.Mock()
     config.getoption.return_value = True
-    with pytest.raises(pytest.UsageError, match="--openai-record is refused, because the environment says CI"):
+    with pytest.raises(pytest.UsageError, match="--openai-record is refused, because the environment variable CI is set"):
         openai_responses.pytest_configure(config)
     openai_responses.pytest_unconfigure()
 
