@@ -19972,7 +19972,7 @@ def _body_too_large(max_size: int) -> httpx.Response:
 def _refuse_origin(mock: OpenAIMock, headers: Mapping[str, str]) -> httpx.Response | None:
     """Return a 403 for a request of a page that may not use the control plane, or None if it may be answered.
 
-    A browser sends the origin of the page in the header `Origin`. For images and links it sends `Sec-Fetch-Site` instead.
+    A browser sends the origin of the page in `Origin`. For images and links it sends `Sec-Fetch-Site` instead.
     """
     origin = headers.get("origin")
     if "*" in mock._allow_origins or origin in mock._allow_origins:
