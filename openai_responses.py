@@ -11683,7 +11683,7 @@ def _checked_step_item(item: Any) -> Turn | _JSON:
         return Turn(item)
     if isinstance(item, Turn):
         return item
-    if not isinstance(item, Mapping) or "type" not in item:
+    if not isinstance(item, Mapping) or not isinstance(item.get("type"), str):
         raise ValueError(f"an item of a step is {_safe_repr(item)}; expected a str, a turn or a dict with a 'type'")
     if item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX):
         _merge(_sdk_type("beta.AgentSessionEvent"), item, "item")
@@ -20414,10 +20414,13 @@ def _request_size(request: Any) -> int:
 
 
 def _record_size(record: Record) -> int:
-    """Return the bytes of a request and its response in the request log. A stream of events is not kept."""
+    """Return the bytes of a request and its response in the request log."""
     size = _request_size(record.request)
-    if record.response and isinstance(record.response.stream, httpx.ByteStream):
-        size += sum(map(len, record.response.stream))
+    stream = record.response.stream if record.response else None
+    if isinstance(stream, httpx.ByteStream):
+        size += sum(map(len, stream))
+    elif isinstance(stream, _TappedStream):
+        size += sum(map(len, stream.pieces))
     if record.events:
         size += len(_json_encode(record.events))
     return size
@@ -22690,7 +22693,10 @@ _SECRET_HEADERS = (
     "password|credential|signature|websocket-protocol"
 )
 # The parameters of a query that gateways and Azure take keys from. `api_key_ids` of the API is not a secret.
-_SECRET_PARAMS = "(?i)authorization|(x-)?api[-_]?key|subscription-key|key|code|((access|auth|id)[-_]?)?token|secret|sig"
+_SECRET_PARAMS = (
+    r"(?i:authorization|auth|jwt|(?:x-)?api[-_]?key|subscription-key|key|sig|code|"
+    r"[\w-]*(?:token|secret|password|signature|credential))"
+)
 
 
 @dataclasses.dataclass(eq=False, repr=False, slots=True)
@@ -24111,10 +24117,6 @@ _SECRET_VARIABLES = (
 
 _ACCOUNT_HEADERS = "(?i)organization|openai-project|account|user-project|cookie"
 _SECRET_SUBPROTOCOLS = r"openai-(?:insecure-api-key|organization|project)\.([^\s,]+)"
-_SECRET_QUERY_PARAMS = (
-    r"(?i:(?:x-)?api[-_]?key|subscription-key|key|sig|code|auth|jwt|"
-    r"[\w-]*(?:token|secret|password|signature|credential))"
-)
 
 
 # Names of fields that are secrets in any body, and of those that are in bodies of `_KEY_ENDPOINTS`.
@@ -24144,7 +24146,7 @@ _SECRET_FORMS = (
     (r"\borg-\w{16,}", _HIDDEN),
     (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]+", _HIDDEN),  # a JSON Web Token
     (r"(?i)\b(bearer|basic) (?=\S*\d)[\w.~+/=-]{16,}", rf"\1 {_HIDDEN}"),
-    (rf"([?&#]{_SECRET_QUERY_PARAMS}=)[^&#\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
+    (rf"([?&#]{_SECRET_PARAMS}=)[^&#\s\"']+", rf"\1{_HIDDEN}"),  # in a URL
     (r"(?<=://)(?:[^\s/?#@:\"'<>]*:[^\s/?#@:\"'<>]+|[^\s/?#@:\"'<>]{16,})@", f"{_HIDDEN}@"),  # a password in a URL
     (r"\b(ft:[^:\s]+:)[^:\s]+(?=:)", rf"\1{_HIDDEN}"),  # the organization in the name of a fine-tuned model
 )
@@ -24165,7 +24167,7 @@ def _secrets_of(record: Record) -> set[str]:
             if re.search(_ACCOUNT_HEADERS, name):
                 values += _header_secrets(value)
     for name, value in parse_qsl(record.request.url.query.decode("latin-1")):
-        if re.fullmatch(_SECRET_QUERY_PARAMS, name):
+        if re.fullmatch(_SECRET_PARAMS, name):
             values.append(value)
     values += [quote(value, safe="") for value in values]  # as paths and URLs have them
     return {value for value in values if len(value) >= _MIN_SECRET_LENGTH}
@@ -24264,7 +24266,7 @@ def _hide_in_base64(text: str, secrets: Collection[str]) -> str:
 
 def _hide_query(query: _JSON) -> _JSON:
     """Return a query with `***` instead of the values of parameters that are secrets by their name."""
-    return {name: _HIDDEN if re.fullmatch(_SECRET_QUERY_PARAMS, name) else value for name, value in query.items()}
+    return {name: _HIDDEN if re.fullmatch(_SECRET_PARAMS, name) else value for name, value in query.items()}
 
 
 def _is_secret_field(name: str, fields: _JSON, endpoint: str) -> bool:
@@ -24539,7 +24541,7 @@ def _check_recorded_response(place: _Place, response: _JSON, row: _Row, folder: 
     forms = [form for form in (*_CONTENT_TYPES, "messages") if form in response]
     if len(forms) > 1:
         raise place.error(f"has both {forms[0]!r} and {forms[1]!r}; a response has one of them")
-    if "status" not in response and "fault" not in response:
+    if "status" not in response and ("fault" not in response or "events" in response):
         raise place.error("has no field 'status'; add it")
     if not 100 <= response.get("status", 200) <= 599:
         raise place.at("status").error(f"is {response['status']}; expected 100 to 599", "status")
@@ -25577,8 +25579,8 @@ def pytest_configure(config: Any) -> None:
         import pytest
 
         raise pytest.UsageError(
-            "--openai-record is refused, because the environment variable CI is set: recordings are made where somebody looks at "
-            "them, and replayed here"
+            "--openai-record is refused, because the environment variable CI is set: recordings are made where somebody looks "
+            "at them, and replayed here"
         )
     mark = "openai_mock(strict=..., ...): run the test with the fixture openai_mock and these settings of OpenAIMock"
     config.addinivalue_line("markers", mark)

@@ -15490,6 +15490,7 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
     [
         ({"items": ["a"], "stauts": "failed"}, "has no 'stauts'; it takes artifacts, error, items, status, subagents"),
         ({"items": [1]}, "an item of a step is 1; expected a str, a turn or a dict with a 'type'"),
+        ({"items": [{"type": 1}]}, "an item of a step is {'type': 1}; expected a str, a turn or a dict with a 'type'"),
         ({"items": "Done."}, "the 'items' of a step are 'Done.'; expected a list"),
         ({"subagents": "scout"}, "the 'subagents' of a step are 'scout'; expected a list"),
         ({"subagents": [{"nam": "scout"}]}, "a subagent is {'nam': 'scout'}; expected a dict with instructions, items"),
@@ -27113,6 +27114,14 @@ async def test_size_of_the_request_logs_of_all_keys_is_limited(caplog):
     assert health["dropped"] == {"keys": 0, "records": 20 - len(users), "stored": 0}
 
 
+async def test_streams_count_for_the_size_of_the_request_logs():
+    app = OpenAIMock(limits={"log_size": 50_000})
+    app.chat.completions.create.response = "x" * 10_000
+    for _ in range(10):
+        await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST | {"stream": True})
+    assert 2 <= len(app.requests) < 5
+
+
 async def test_last_request_is_kept_whatever_its_size():
     app = OpenAIMock(limits={"log_size": 10})
     await server_chat_text(app, "one")
@@ -31488,8 +31497,12 @@ def test_position_of_an_unknown_field_is_its_line(openai_mock, tmp_path):
     [
         ({"status": 200, "base64": "@@@"}, r"base64 is not base64"),
         ({"status": 200, "file": "gone.mp3"}, r"file is 'gone\.mp3', but .* has no such file"),
-        ({"status": 101, "messages": []}, r"or for a call that does not use a WebSocket"),
+        (
+            {"status": 101, "messages": []},
+            r"must have 'messages' if a WebSocket was opened \(status 101\), and in no other",
+        ),
         ({}, r"has no field 'status'"),
+        ({"fault": "ReadError", "events": []}, r"has no field 'status'"),
     ],
 )
 def test_invalid_response_in_a_recording_raises(openai_mock, tmp_path, response, message):
