@@ -20252,14 +20252,16 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
     """Send a stream until it ends or the client disconnects, and return its size. Raises the fault that it ends with."""
     import anyio
 
-    pieces = stream
-    paced = stream.source if isinstance(stream, _WatchedStream) else stream
+    paced = stream.source if isinstance(stream, _TappedStream) else stream
     if isinstance(paced, _PacedStream) and isinstance(paced.source, _EventBatches):
         first_pieces = paced.source.take_first(2)
         if len(first_pieces) == 1:  # nearly always; a stream so short is sent before a disconnect could be noticed
             await send({"type": "http.response.body", "body": first_pieces[0]})
+            if isinstance(stream, _TappedStream):
+                stream.pieces = first_pieces
+                stream.is_complete = True
             return len(first_pieces[0])
-        pieces = _to_async_iterator(itertools.chain(first_pieces, paced.source))
+        paced.source = itertools.chain(first_pieces, paced.source)
     fault = None
     size = 0
 
@@ -20270,7 +20272,7 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
     async with anyio.create_task_group() as group:
         group.start_soon(cancel_on_disconnect)
         try:
-            async for piece in pieces:
+            async for piece in stream:
                 size += len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client

@@ -21379,7 +21379,7 @@ def test_delay_applies_to_empty_bytes(openai_mock, client):
         ({"event": "created"}, 'data: {"event":"created"}\n\n'),
         ({"event": 1, "data": 2}, 'data: {"event":1,"data":2}\n\n'),
         ([1, 2], "data: [1,2]\n\n"),
-        ("two\nlines", "data: two\ndata: lines\n\n"),
+        ((None, "two\nlines"), "data: two\ndata: lines\n\n"),
         (b": a comment\n\n", ": a comment\n\n"),
     ],
     ids=str,
@@ -27122,6 +27122,18 @@ async def test_streams_count_for_the_size_of_the_request_logs():
     assert 2 <= len(app.requests) < 5
 
 
+@pytest.mark.parametrize("text", ["Hi", "word " * 500], ids=["one piece", "many pieces"])
+async def test_saved_log_of_a_served_mock_has_the_events_of_its_streams(tmp_path, text):
+    app = OpenAIMock()
+    app.chat.completions.create.response = text
+    await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST | {"stream": True})
+    app.save(tmp_path / "log.json")
+    (exchange,) = json.loads((tmp_path / "log.json").read_text())["exchanges"]
+    pieces = [event["choices"][0]["delta"].get("content", "") for event in exchange["response"]["events"][:-1]]
+    assert "".join(pieces) == text
+    assert "unfinished" not in exchange["response"]
+
+
 async def test_last_request_is_kept_whatever_its_size():
     app = OpenAIMock(limits={"log_size": 10})
     await server_chat_text(app, "one")
@@ -31526,7 +31538,7 @@ def test_file_outside_the_folder_of_a_recording_is_refused(openai_mock, tmp_path
 def test_message_of_both_directions_in_a_recording_raises(openai_mock, tmp_path):
     response = {"status": 101, "messages": [{"sent": 1, "received": 2}]}
     exchange = {"endpoint": "responses.connect", "request": {"path": "/responses"}, "response": response}
-    with pytest.raises(ValueError, match=r"response\.messages\[0\] must have one of 'sent', 'received' and 'closed'"):
+    with pytest.raises(ValueError, match=r"messages\[0\] must have exactly one of 'sent', 'received' and 'closed'"):
         openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
 
 
@@ -31947,7 +31959,7 @@ def test_option_is_refused_in_ci(monkeypatch):
     monkeypatch.setenv("CI", "true")
     config = unittest.mock.Mock()
     config.getoption.return_value = True
-    with pytest.raises(pytest.UsageError, match="--openai-record is refused, .* variable CI is set"):
+    with pytest.raises(pytest.UsageError, match=r"--openai-record is refused, .* variable CI is set"):
         openai_responses.pytest_configure(config)
     openai_responses.pytest_unconfigure()
 
