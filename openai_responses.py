@@ -1767,7 +1767,8 @@ def _check_sibling_output(model: Any, key: str, place: str) -> None:
 
 def _check_item_key(model: Any, key: str, item: Mapping[str, Any], place: str) -> None:
     """Raise `_MisspeltKeyError` for a key of an item that only an object within the item has: `query` of a web search."""
-    if item.get("type") not in _ITEM_TYPES:
+    item_type = item.get("type")
+    if not isinstance(item_type, str) or item_type not in _ITEM_TYPES:
         return
     path = _find_field_path(model, key)
     if path:

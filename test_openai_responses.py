@@ -3954,6 +3954,7 @@ def nested_lists(depth):
         (CHAT_CREATE, {"choices": [{"message": {"content": 5}}]}, "choices[0].message.content is 5; expected str"),
         (CHAT_CREATE, {"usage": {"total_tokens": "many"}}, "usage.total_tokens is 'many'; expected int"),
         ("responses.create", {"status": "done"}, "response.status is 'done'; expected 'completed'"),
+        ("beta.threads.runs.steps.retrieve", {"role": None, "type": []}, "type is []; expected 'message_creation' or"),
         ("files.create", {"bytes": "many"}, "response.bytes is 'many'; expected int"),
         ("embeddings.create", {"data": [{"embedding": ["x"]}]}, "data[0].embedding[0] is 'x'; expected float"),
     ],
