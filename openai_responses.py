@@ -24166,7 +24166,7 @@ def _secrets_of(record: Record) -> set[str]:
     if record.response is not None:
         for name, value in record.response.headers.multi_items():
             if name == "set-cookie":
-                value = value.partition(";")[0]  # the rest is no secret: the domain, the path, how long it is valid
+                value = value.partition(";")[0]  # the rest isn't secret: the domain, the path, the expiry
             if re.search(_ACCOUNT_HEADERS, name):
                 values += _header_secrets(value)
     for name, value in parse_qsl(record.request.url.query.decode("latin-1")):
