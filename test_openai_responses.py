@@ -29401,7 +29401,7 @@ def test_record_without_a_parameter_names_those_it_has(create):
     message = re.escape(f"the request has no 'temprature'; it has {names}. Closest: 'temperature'.")
     with pytest.raises(KeyError, match=message):
         create.requests[0]["temprature"]
-    with pytest.raises(KeyError, match=re.escape(f"the request has no 'tools'; it has {names}.") + "\"$"):
+    with pytest.raises(KeyError, match=re.escape(f"the request has no 'tools'; it has {names}.") + '"$'):
         create.requests[0]["tools"]
 
 
