@@ -3843,8 +3843,6 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("functions", "array", 1, 128),
         _Limit("functions[].name", "string", 1, 64, _NAME_PATTERN),
         _Limit("logit_bias.*", "decimal", -100, 100),
-        _Limit("max_completion_tokens", "integer", 1),
-        _Limit("max_tokens", "integer", 1),
         _Limit("messages", "array", 1),
         _Limit("messages[].content", "array", 1),
         _Limit("messages[].name", "string", 1, 64, r"^[^\s<|\\/>]+$"),
@@ -9584,7 +9582,13 @@ def _check_chat_tool_choice(call: _Call) -> None:
 
 
 def _check_token_params(call: _Call) -> None:
-    """Only one parameter may limit the tokens, and the keys of a logit bias must be the numbers of tokens."""
+    """Only one parameter may limit the tokens, to at least one, and the keys of a logit bias must be numbers of tokens."""
+    for param in ("max_tokens", "max_completion_tokens"):
+        if (
+            call.body.get(param) == 0
+        ):  # not in `_LIMITS`, whose numbers hold in default mode: the SDK's own tests send 0
+            message = f"Invalid '{param}': integer below minimum value. Expected a value >= 1, but got 0 instead."
+            _reject(message, param, "integer_below_min_value")
     if call.body.get("max_tokens") is not None and call.body.get("max_completion_tokens") is not None:
         message = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
         _reject(message, "max_tokens", "invalid_parameter_combination")
