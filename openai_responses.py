@@ -20767,7 +20767,8 @@ def _find_records(request: _ControlRequest) -> list[_JSON]:
     offset = _page_number(filters, "offset", 0)
     limit = _page_number(filters, "limit", _MAX_PAGE_NUMBER)
     records = request.mock.requests
-    _check_filter_names(filters, records)
+    if filters:
+        _check_filter_names(filters, records)
     matches = (fields for record in records if (fields := _matching_json(record, filters)) is not None)
     return list(itertools.islice(matches, offset, offset + limit))
 
@@ -20790,21 +20791,22 @@ def _check_filter_names(filters: Iterable[str], records: Sequence[Record]) -> No
         names |= {*_param_names(name), *_path_params(_rows()[name].path)}
     for name in set(filters) - names:
         hint = _did_you_mean(name, names, 0.75)
-        if hint and not any(name in _searched_fields(record) for record in records):
+        if hint and not any(name in _searched_fields(_record_json(record)) for record in records):
             raise ValueError(f"a record has no field {name!r}.{hint}")
 
 
 def _matching_json(record: Record, filters: Mapping[str, str]) -> _JSON | None:
     """Return a record as JSON if it has the values of a query, else None."""
+    fields = _record_json(record)
     if filters:
-        searched_fields = _searched_fields(record)
+        searched_fields = _searched_fields(fields)
         if not all(_matches_value(text, searched_fields.get(name)) for name, text in filters.items()):
             return None
-    return _record_json(record)
+    return fields
 
 
-def _searched_fields(record: Record) -> _JSON:
-    fields = _record_json(record)
+def _searched_fields(fields: _JSON) -> _JSON:
+    """Return the fields of a record in JSON, and those of the recorded request that they don't hide."""
     return {**fields["query"], **fields["params"], **fields["body"], **fields}
 
 
@@ -22706,6 +22708,11 @@ _SECRET_PARAMS = (
 )
 
 
+def _hide_query(query: Mapping[str, Any]) -> _JSON:
+    """Return a query with `***` instead of the values of parameters that are secrets by their name."""
+    return {name: "***" if re.fullmatch(_SECRET_PARAMS, name) else value for name, value in query.items()}
+
+
 @dataclasses.dataclass(eq=False, repr=False, slots=True)
 class Record:
     """One HTTP attempt in the request log, as it was sent. It does not change afterwards.
@@ -22769,10 +22776,7 @@ class Record:
     @property
     def query(self) -> dict[str, Any]:
         """The parameters of the query, such as `{"limit": "5"}`. API keys and other secrets are replaced by `"***"`."""
-        return {
-            name: "***" if re.fullmatch(_SECRET_PARAMS, name) else value
-            for name, value in _query_params(self.request).items()
-        }
+        return _hide_query(_query_params(self.request))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -24269,11 +24273,6 @@ def _hide_in_base64(text: str, secrets: Collection[str]) -> str:
     for secret in secrets:
         hidden = hidden.replace(secret.encode(), _HIDDEN.encode())
     return text if hidden == content else base64.b64encode(hidden).decode()
-
-
-def _hide_query(query: _JSON) -> _JSON:
-    """Return a query with `***` instead of the values of parameters that are secrets by their name."""
-    return {name: _HIDDEN if re.fullmatch(_SECRET_PARAMS, name) else value for name, value in query.items()}
 
 
 def _is_secret_field(name: str, fields: _JSON, endpoint: str) -> bool:

@@ -242,7 +242,7 @@ def entry(name: str) -> str:
 
 
 class PluginOptions:
-    """What the pytest plugin registers, for the hooks that get pytest's parser and its configuration."""
+    """Collect what the pytest plugin registers, in place of the parser and the configuration that its hooks get."""
 
     def __init__(self) -> None:
         self.options: list[tuple[str, str]] = []
