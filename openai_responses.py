@@ -11641,7 +11641,8 @@ def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
         return None
     if unknown_keys := value.keys() - _STEP_KEYS:
         keys = ", ".join(sorted(_STEP_KEYS))
-        raise ValueError(f"a step of an agent has no {', '.join(map(repr, unknown_keys))}; it takes {keys}")
+        shown_keys = ", ".join(sorted(map(repr, unknown_keys)))
+        raise ValueError(f"a step of an agent has no {shown_keys}; it takes {keys}")
     items = tuple(_checked_step_item(item) for item in _checked_list(value, "items"))
     error = value.get("error")
     status = value.get("status", "failed" if error else "completed")
@@ -17241,9 +17242,17 @@ def _prepare(row: _Row, value: Any) -> _Script:
 
 
 def _coerced_value(row: _Row, value: Any) -> Any:
-    """Convert a value that only this endpoint accepts, such as vectors. Returns None for any other value."""
+    """Convert a value that only this endpoint accepts, such as vectors. Returns None for any other value.
+
+    Raises `ValueError`, with the name of the endpoint, for a value of this kind that has a mistake.
+    """
     coerce = _behavior_of(row.name).coerce
-    return coerce(value) if coerce else None
+    if not coerce:
+        return None
+    try:
+        return coerce(value)
+    except ValueError as error:
+        raise ValueError(f"{row.name}.response: {error}") from None
 
 
 def _accepted_scalar(row: _Row) -> str:

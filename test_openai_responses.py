@@ -15506,8 +15506,15 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
     ],
 )
 def test_step_of_an_agent_rejects_what_it_does_not_have(openai_mock, response, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(ValueError, match=f"^beta.agents.sessions.create.response: .*{re.escape(message)}"):
         openai_mock.beta.agents.sessions.create.response = response
+
+
+@requires("beta.agents.sessions.events.create")
+def test_unknown_keys_of_a_step_are_named_in_alphabetical_order(openai_mock):
+    message = "beta.agents.sessions.events.create.response: a step of an agent has no 'x', 'y'; it takes artifacts"
+    with pytest.raises(ValueError, match=f"^{message}"):
+        openai_mock.beta.agents.sessions.events.create.response = {"y": 1, "x": None}
 
 
 @requires("beta.agents.sessions.create")
