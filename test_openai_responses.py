@@ -5006,6 +5006,11 @@ def test_stored_run_without_required_action_accepts_empty_outputs(client):
     assert submitted.json()["status"] == "queued"
 
 
+# Fields that a new run does not have yet, even if the test set them: they are served when it starts, or ends.
+LATER_RUN_FIELDS = {"started_at", "completed_at", "usage"}
+RUN_STARTS = ("beta.threads.create_and_run", "beta.threads.runs.create", "beta.threads.runs.submit_tool_outputs")
+
+
 @given(st.sampled_from(HTTP_NAMES), st.data())
 def test_any_partial_of_any_endpoint_is_served_or_rejected_on_assignment(name, data):
     model = _sdk_type(ROWS[name].model)
@@ -5019,8 +5024,9 @@ def test_any_partial_of_any_endpoint_is_served_or_rejected_on_assignment(name, d
         return
     content = sent(openai_mock, name, {}).content
     if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and content.startswith(b"{"):
-        nonempty = {key: value for key, value in partial.items() if value not in ({}, [], None)}
-        assert contains(json.loads(content), nonempty)
+        later_fields = LATER_RUN_FIELDS if name in RUN_STARTS else set()
+        expected = {key: partial[key] for key in partial.keys() - later_fields if partial[key] not in ({}, [], None)}
+        assert contains(json.loads(content), expected)
 
 
 @given(pick(HTTP_NAMES), fuzz_dicts(fuzz_values))
