@@ -22191,6 +22191,10 @@ class _NoNewAttributes:
         if name.startswith("_") or hasattr(type(self), name):
             super().__setattr__(name, value)
             return
+        self._reject_attribute(name, value)
+
+    def _reject_attribute(self, name: str, value: Any) -> None:
+        """Raise `AttributeError` for an attribute that objects of this class do not have."""
         raise AttributeError(_missing_attribute_message(self, name))
 
 
@@ -23663,6 +23667,12 @@ class OpenAIMock(_NoNewAttributes):
         if name.startswith("_"):
             raise AttributeError(name)
         return _resolve_name(self, name)
+
+    def _reject_attribute(self, name: str, value: Any) -> None:
+        _reject_assignment(name, value)
+        if name in inspect.signature(OpenAIMock).parameters:
+            raise AttributeError(f"{name} is set when the mock is created: OpenAIMock({name}={_short_repr(value)})")
+        _resolve_name(self, name)
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_names_below("")})

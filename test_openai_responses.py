@@ -29604,9 +29604,17 @@ def test_response_of_a_group_of_endpoints_raises_with_an_endpoint(openai_mock, p
         lookup(openai_mock, path).response = "x"
 
 
-def test_assignment_to_a_namespace_of_the_mock_raises(openai_mock):
-    with pytest.raises(AttributeError, match="has no attribute 'files'"):
-        openai_mock.files = 1
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("files", "openai_mock.files is a group of endpoints; set the response of one of them: openai_mock.files."),
+        ("respones", "openai_mock has no 'respones'. Closest: 'responses'. Available: admin, assert_all_used, audio"),
+        ("strict", "strict is set when the mock is created: OpenAIMock(strict='x')"),
+    ],
+)
+def test_assignment_to_an_attribute_of_the_mock_raises_with_what_to_set(openai_mock, name, message):
+    with pytest.raises(AttributeError, match=f"^{re.escape(message)}"):
+        setattr(openai_mock, name, "x")
 
 
 def test_assignment_to_a_group_of_endpoints_raises_with_an_endpoint(openai_mock):
