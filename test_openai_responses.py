@@ -23641,12 +23641,17 @@ def test_http_library_exceptions_are_network_faults(openai_mock, create, http_li
     assert [request.status for request in openai_mock.requests] == [None]
 
 
-@pytest.mark.parametrize("exception_class", [openai.APITimeoutError, openai.APIConnectionError])
-def test_connection_errors_of_the_sdk_are_raised_unchanged(create, exception_class):
-    create.response = exception_class(request=HTTP_LIB.Request("POST", BASE_URL))
+@pytest.mark.parametrize("as_class", [False, True])
+@pytest.mark.parametrize(
+    "exception_class, cause",
+    [(openai.APITimeoutError, "ReadTimeout"), (openai.APIConnectionError, "ConnectError")],
+)
+def test_connection_errors_of_the_sdk_are_raised_as_by_a_network_fault(create, exception_class, cause, as_class):
+    create.response = exception_class if as_class else exception_class(request=HTTP_LIB.Request("POST", BASE_URL))
     with pytest.raises(exception_class) as raised:
         run_with_client("sync", complete_without_retries)
     assert type(raised.value) is exception_class
+    assert type(raised.value.__cause__) is getattr(HTTP_LIB, cause)
 
 
 def test_status_error_of_the_sdk_is_raised_with_its_response(create):
