@@ -11394,6 +11394,30 @@ def test_failed_response_has_no_output(openai_mock, client):
     assert response.completed_at is None
 
 
+SERVER_ERROR = {"error": {"code": "server_error", "message": "sorry"}}
+
+
+@pytest.mark.parametrize(
+    "response, item_type",
+    [
+        (reply("Half an answer", SERVER_ERROR), "message"),
+        ({**SERVER_ERROR, "output": ["Half an answer"]}, "message"),
+        (tool_call("get_weather", OSLO) + SERVER_ERROR, "function_call"),
+    ],
+    ids=["reply", "output", "tool call"],
+)
+@pytest.mark.parametrize(
+    "name", ["responses.create", pytest.param("beta.responses.create", marks=requires("beta.responses.create"))]
+)
+def test_failed_response_keeps_the_output_that_is_set(openai_mock, client, name, response, item_type):
+    lookup(openai_mock, name).response = response
+    failed = lookup(client, name)(**INPUT_REQUEST, tools=[RESPONSES_TOOL])
+    assert failed.status == "failed"
+    assert [item.type for item in failed.output] == [item_type]
+    events = [event.type for event in lookup(client, name)(**INPUT_REQUEST, tools=[RESPONSES_TOOL], stream=True)]
+    assert events[-2:] == ["response.output_item.done", "response.failed"]
+
+
 def test_incomplete_response_keeps_its_output(openai_mock, client):
     openai_mock.responses.create.response = {"incomplete_details": {"reason": "max_output_tokens"}}
     response = client.responses.create(**INPUT_REQUEST)
