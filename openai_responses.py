@@ -4907,7 +4907,7 @@ def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -
 
 
 def _forced_tool(body: Mapping[str, Any], get_messages: _GetMessages, arguments: Any = None) -> tuple[str, Any] | None:
-    """Return the name and the parameter schema of the tool that a request's `tool_choice` forces, or None.
+    """Return the name and the parameter schema of the tool that `tool_choice` or `function_call` forces, or None.
 
     If it forces any tool of several, that is the first one that was not called yet, so that a loop of tool calls continues.
     When all were called, it is the last one, which ends the loop of an agent whose output is the call of a tool.
@@ -4915,7 +4915,7 @@ def _forced_tool(body: Mapping[str, Any], get_messages: _GetMessages, arguments:
     arguments: the arguments of the call, if they are known. Tools that have a parameter for each of them are preferred.
     """
     tools = dict(_offered_tools(body))
-    names = _forced_names(body.get("tool_choice"), tools)
+    names = _forced_names(body.get("tool_choice") or body.get("function_call"), tools)
     if not names:
         return None
     names = [name for name in names if _has_parameters(tools[name], arguments)] or names
@@ -5006,6 +5006,9 @@ def _tool_definitions(body: Mapping[str, Any], tool_types: Sequence[str]) -> Ite
             yield f"tools[{index}].{tool_type}", nested_definition
         else:
             yield f"tools[{index}]", tool
+    if "function" in tool_types:  # chat completions had functions before they had tools
+        for index, function in enumerate(_only_dicts(body.get("functions"))):
+            yield f"functions[{index}]", function
 
 
 def _output_schema(body: Mapping[str, Any]) -> Any:
@@ -9776,13 +9779,10 @@ def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
 
 def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
     """Return a choice with the fields that depend on the request: finish reason, log probabilities, audio, filter."""
-    message = choice["message"]
     fields: _JSON = {}
     if choice["finish_reason"] == "tool_calls":
-        tool_choice = _get_dict(call.body, "tool_choice")
-        if tool_choice.get("type") in ("custom", "function"):  # after a call of the tool that the request names
-            fields["finish_reason"] = "stop"
-
+        fields = _final_call_fields(call, choice["message"])
+    message = fields.get("message") or choice["message"]
     if call.body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
         top = call.get_int("top_logprobs", 0)
         fields["logprobs"] = {
@@ -9798,6 +9798,28 @@ def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
 
     fields |= _choice_filter_fields(call, choice)
     return choice | fields if fields else choice
+
+
+def _final_call_fields(call: _Call, message: _JSON) -> _JSON:
+    """Return the fields of a choice with tool calls that depend on the request.
+
+    A request with `functions`, which chat completions had before tools, is answered with a `function_call`.
+    Raises `AssertionError` if the test set several calls for such a request.
+    """
+    if call.body.get("functions"):
+        tool_calls = message["tool_calls"]
+        if len(tool_calls) > 1:
+            raise AssertionError(
+                f"{call.row.name}.response has {len(tool_calls)} tool calls, but a request with 'functions' is answered with "
+                "one; send 'tools', or set one call"
+            )
+        legacy_message = {key: value for key, value in message.items() if key != "tool_calls"}
+        legacy_message["function_call"] = tool_calls[0]["function"]
+        return {"message": legacy_message, "finish_reason": "function_call"}
+    tool_choice = _get_dict(call.body, "tool_choice")
+    if tool_choice.get("type") in ("custom", "function"):  # after a call of the tool that the request names
+        return {"finish_reason": "stop"}
+    return {}
 
 
 def _spoken_text(call: _Call, text: str) -> _JSON:
@@ -9906,14 +9928,18 @@ def _completion_logprobs(text: str, top: int) -> _JSON:
 
 
 def _implied_by_message(message: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return a null content for a message with tool calls or a refusal, instead of the default text."""
-    return {"content": None} if explicit.get("tool_calls") or explicit.get("refusal") else {}
+    """Return a null content for a message with calls or a refusal, instead of the default text."""
+    has_no_text = any(explicit.get(key) for key in ("tool_calls", "function_call", "refusal"))
+    return {"content": None} if has_no_text else {}
 
 
 def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the finish reason of a choice whose message has tool calls."""
+    """Return the finish reason of a choice whose message has calls."""
     message = choice.get("message") or {}
-    return {"finish_reason": "tool_calls"} if message.get("tool_calls") else {}
+    for key in ("tool_calls", "function_call"):
+        if message.get(key):
+            return {"finish_reason": key}
+    return {}
 
 
 def _turn_to_chat(turn: Turn) -> _JSON:
@@ -10005,8 +10031,8 @@ def _chat_deltas(choice: _JSON, chunk: int | None) -> Iterator[tuple[_JSON, _JSO
         first_logprobs = {"content": [], "refusal": None} if logprobs else None
         yield first_delta, fields_without_text | {"logprobs": first_logprobs}
     else:
-        if len(message.get("tool_calls") or ()) == 1:  # the first delta begins the only tool call
-            first_delta |= call_deltas.pop(0)
+        if message.get("function_call") or len(message.get("tool_calls") or ()) == 1:
+            first_delta |= call_deltas.pop(0)  # it begins the only call
         yield first_delta, fields_without_text | {"logprobs": logprobs}
 
     for delta, delta_logprobs in text_deltas:
@@ -10024,7 +10050,7 @@ def _first_chat_delta(message: _JSON) -> _JSON:
     """Return the first delta of a message: the role, empty texts, and the fields that are not sent in pieces."""
     delta = {"role": message["role"], "content": None, "refusal": None}
     for key, value in message.items():
-        if key in ("role", "audio", "tool_calls") or value in (None, []):
+        if key in ("role", "audio", "tool_calls", "function_call") or value in (None, []):
             continue
         delta[key] = "" if isinstance(value, str) else value
     return delta
@@ -10059,8 +10085,12 @@ def _chat_audio_deltas(audio: _JSON | None, chunk: int | None) -> Iterator[_JSON
 
 
 def _chat_call_deltas(message: _JSON, chunk: int | None) -> list[_JSON]:
-    """Return the deltas of all tool calls of a message."""
+    """Return the deltas of all calls of a message."""
     deltas: list[_JSON] = []
+    if function_call := message.get("function_call"):
+        deltas.append({"function_call": function_call | {"arguments": ""}})
+        for piece in _split_text(function_call["arguments"], chunk):
+            deltas.append({"function_call": {"arguments": piece}})
     for index, tool_call in enumerate(message.get("tool_calls") or ()):
         for delta in _tool_call_deltas(tool_call, chunk):
             deltas.append({"tool_calls": [{"index": index, **delta}]})

@@ -12747,6 +12747,56 @@ def test_chat_usage_counts_all_output(create, client, response, tokens):
     assert usage.total_tokens == usage.prompt_tokens + tokens
 
 
+FUNCTIONS_REQUEST = CHAT_REQUEST | {"functions": [WEATHER_FUNCTION]}  # the form before tools
+CITY_ARGUMENTS = '{"city": "Oslo"}'
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        tool_call("get_weather", OSLO),
+        {"choices": [{"message": {"function_call": {"name": "get_weather", "arguments": CITY_ARGUMENTS}}}]},
+    ],
+    ids=["builder", "dict"],
+)
+def test_request_with_functions_is_answered_with_a_function_call(create, client, response):
+    create.response = response
+    choice = client.chat.completions.create(**FUNCTIONS_REQUEST).choices[0]
+    assert choice.finish_reason == "function_call"
+    assert choice.message.to_dict() == {
+        "role": "assistant",
+        "content": None,
+        "refusal": None,
+        "annotations": [],
+        "function_call": {"name": "get_weather", "arguments": CITY_ARGUMENTS},
+    }
+
+
+@pytest.mark.parametrize("response", [..., as_json({"city": "name"})], ids=["default", "JSON"])
+def test_forced_function_is_called(create, client, response):
+    create.response = response
+    completion = client.chat.completions.create(**FUNCTIONS_REQUEST, function_call={"name": "get_weather"})
+    function_call = completion.choices[0].message.function_call
+    assert function_call.name == "get_weather"
+    assert json.loads(function_call.arguments).keys() == {"city"}
+
+
+def test_function_call_is_streamed_in_pieces(create, client):
+    create.response = tool_call("get_weather", OSLO)
+    chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**FUNCTIONS_REQUEST, stream=True)]
+    deltas = [chunk.delta.function_call.to_dict() for chunk in chunks if chunk.delta.function_call]
+    assert deltas[0] == {"name": "get_weather", "arguments": ""}
+    assert len(deltas) == 3
+    assert "".join(delta["arguments"] for delta in deltas) == CITY_ARGUMENTS
+    assert [chunk.finish_reason for chunk in chunks] == [None] * 3 + ["function_call"]
+
+
+def test_several_calls_for_a_request_with_functions_are_a_mistake(create, client):
+    create.response = tool_call("get_weather", OSLO) + tool_call("get_weather", OSLO)
+    with pytest.raises(AssertionError, match="has 2 tool calls, but a request with 'functions' is answered with one"):
+        client.chat.completions.create(**FUNCTIONS_REQUEST)
+
+
 def test_chat_choices_are_repeated_with_their_own_call_ids(create, client):
     create.response = tool_call("get_weather", "x" * 40)
     completion = client.chat.completions.create(**CHAT_REQUEST, n=3)
