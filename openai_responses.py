@@ -3100,7 +3100,7 @@ def _check_moved(call: _Call, name: str) -> None:
 
 # Parameters that are accepted only if another one is true, by endpoint: the other parameter by name.
 _COMPANION_PARAMS = {
-    "chat.completions.create": {"stream_options": "stream", "top_logprobs": "logprobs"},
+    "chat.completions.create": {"metadata": "store", "stream_options": "stream", "top_logprobs": "logprobs"},
     "completions.create": {"stream_options": "stream"},
     "responses.create": {"stream_options": "stream"},
 }

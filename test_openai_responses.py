@@ -5526,8 +5526,8 @@ LIMITED_VALUES = [
         id="messages",
     ),
     pytest.param(
-        chat_with(metadata={"a": "x" * 512}),
-        chat_with(metadata={"a": "x" * 695}),
+        chat_with(store=True, metadata={"a": "x" * 512}),
+        chat_with(store=True, metadata={"a": "x" * 695}),
         "Invalid 'metadata.a': string too long. Expected a string with maximum length 512, but got a string with "
         "length 695 instead.",
         "metadata.a",
@@ -5535,8 +5535,8 @@ LIMITED_VALUES = [
         id="value of metadata",
     ),
     pytest.param(
-        chat_with(metadata={"k" * 64: ""}),
-        chat_with(metadata={"a": "", "abc" + "k" * 62 + "xyz": ""}),
+        chat_with(store=True, metadata={"k" * 64: ""}),
+        chat_with(store=True, metadata={"a": "", "abc" + "k" * 62 + "xyz": ""}),
         "Invalid property name in 'metadata': 'abc...xyz' is too long. Expected a string with maximum length 64, but "
         "got a string with length 68 instead.",
         f"metadata.abc{'k' * 62}xyz",
@@ -5553,8 +5553,8 @@ LIMITED_VALUES = [
         id="name in attributes",
     ),
     pytest.param(
-        chat_with(metadata={str(number): "" for number in range(16)}),
-        chat_with(metadata={str(number): "" for number in range(17)}),
+        chat_with(store=True, metadata={str(number): "" for number in range(16)}),
+        chat_with(store=True, metadata={str(number): "" for number in range(17)}),
         "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
         "with 17 properties instead.",
         "metadata",
@@ -5833,6 +5833,12 @@ UNFITTING_PARAMS = [
         chat_with(top_logprobs=2, logprobs=True),
         (without_another("top_logprobs", "logprobs"), "top_logprobs", None),
         id="alternatives without log probabilities",
+    ),
+    pytest.param(
+        chat_with(metadata={"a": "b"}),
+        chat_with(metadata={"a": "b"}, store=True),
+        (without_another("metadata", "store"), "metadata", None),
+        id="metadata of a chat that is not stored",
     ),
     pytest.param(
         chat_with(max_tokens=5, max_completion_tokens=5),
