@@ -7285,16 +7285,35 @@ def _check_response(call: _Call) -> None:
 
 
 def _check_response_strictly(call: _Call) -> None:
-    """A model must be named, except by a prompt. Tool choice, items and JSON mode must fit the rest of the request."""
+    """A model must be named, except by a prompt. There must be input. Tools, items and JSON mode must fit the request."""
     if call.session and call.body.get("type") != "response.create":
         return
     has_prompt = bool(call.body.get("prompt"))  # it may have a model, tools and messages of its own
     if call.body.get("model") is None and not has_prompt:
         _Flaw(("model",), "missing_required_parameter").reject()
+    _check_has_input(call)
     if not has_prompt:
         _check_tool_choice(call)
         _check_json_mode(call)
     _check_items(call)
+
+
+# Parameters of a response of which one must have the input of the model.
+_INPUT_PARAMS = ("input", "previous_response_id", "prompt", "conversation")
+
+
+def _check_has_input(call: _Call) -> None:
+    """There must be input. An empty text or list is none, and instructions don't count.
+
+    A WebSocket message with `generate: false` only prepares the next response.
+    """
+    if call.body.get("generate") is False or any(call.body.get(param) for param in _INPUT_PARAMS):
+        return
+    _reject(
+        "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation_id' must be provided.",
+        "input",
+        "missing_required_parameter",
+    )
 
 
 def _check_tool_choice(call: _Call) -> None:

@@ -12462,6 +12462,31 @@ def test_strict_mode_rejects_a_response_without_model_in_a_conversation(client):
         client.responses.create(input="Hi", conversation=conversation.id)
 
 
+INPUT_NEEDED = "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation_id' must be provided."
+
+
+@pytest.mark.parametrize("params", [{}, {"input": []}, {"input": ""}, {"input": None, "instructions": "Be brief."}])
+def test_strict_mode_rejects_a_response_without_input(params):
+    error = strict_error(RESPONSES_CREATE, {"model": "gpt-5.5"} | params)
+    assert error["message"] == INPUT_NEEDED
+    assert error["code"] == "missing_required_parameter"
+    assert strict_error(RESPONSES_CREATE, {"model": "gpt-5.5"} | params, strict=False) is None
+
+
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_a_previous_response_as_the_input(client):
+    first = client.responses.create(**INPUT_REQUEST)
+    assert client.responses.create(model="gpt-5.5", previous_response_id=first.id).status == "completed"
+    assert client.responses.create(model="gpt-5.5", previous_response_id=first.id, input=[]).status == "completed"
+
+
+@requires("conversations.create")
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_a_conversation_as_the_input(client):
+    conversation = client.conversations.create(items=[USER])
+    assert client.responses.create(model="gpt-5.5", conversation=conversation.id).status == "completed"
+
+
 IMAGE_URL = "https://example.com/cat.png"
 
 
@@ -26095,6 +26120,21 @@ def test_strict_mock_accepts_a_warm_up_with_a_required_tool(client_kind):
     with OpenAIMock(strict=True):
         events = websocket_events(client_kind, warms_up("Hi", tools=[tool], tool_choice="required"))
     assert events[-1]["response"]["output"] == []
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize("empty", ["", []], ids=["text", "list"])
+def test_strict_mock_rejects_a_websocket_message_without_input(client_kind, empty):
+    with OpenAIMock(strict=True):
+        last = websocket_events(client_kind, says(empty))[-1]
+    assert last["type"] == "error"
+    assert last["error"]["message"].startswith('One of "input" or "previous_response_id"')
+
+
+@requires("responses.connect")
+def test_strict_mock_accepts_a_warm_up_without_input(client_kind):
+    with OpenAIMock(strict=True):
+        assert websocket_events(client_kind, warms_up([]))[-1]["response"]["output"] == []
 
 
 @requires("responses.connect")

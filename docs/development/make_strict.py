@@ -59,6 +59,7 @@ callable of the test gives it.
 | more than 2,048 inputs of embeddings | yes | yes | yes |
 | an object that does not exist, by the names [in this list](#objects-that-do-not-exist) | yes | no | yes |
 | a missing required parameter | yes | no | yes |
+| a response without a model and a prompt, or without any input | no | no | yes |
 | [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | no | yes |
 | the lines of a batch, files that cannot be read | yes | no | yes |
 | an API key | no | no | yes |
