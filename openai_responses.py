@@ -7293,6 +7293,8 @@ def _check_response_strictly(call: _Call) -> None:
         _Flaw(("model",), "missing_required_parameter").reject()
     _check_has_input(call)
     if not has_prompt:
+        _check_tools_for_effort(call)
+        _check_research_tools(call)
         _check_tool_choice(call)
         _check_json_mode(call)
     _check_items(call)
@@ -7314,6 +7316,48 @@ def _check_has_input(call: _Call) -> None:
         "input",
         "missing_required_parameter",
     )
+
+
+# Tools that can't be used with the effort "minimal", and their names in the error, as reported.
+_TOOLS_WITHOUT_MINIMAL_EFFORT = {
+    "image_generation": "image_gen",
+    "web_search": "web_search",
+}
+
+
+def _check_tools_for_effort(call: _Call) -> None:
+    """Some tools can't be used with minimal effort. The error names them all."""
+    effort = _get_dict(call.body, "reasoning").get("effort")
+    if effort != "minimal" or not _model_family(_model_of(call)):
+        return
+    types = [tool.get("type") for tool in _only_dicts(call.body.get("tools"))]
+    names = [name for tool_type, name in _TOOLS_WITHOUT_MINIMAL_EFFORT.items() if tool_type in types]
+    if names:
+        message = f"The following tools cannot be used with reasoning.effort 'minimal': {', '.join(names)}."
+        _reject(message, "tools")
+
+
+# Models for deep research, and the tools of which they need one. Applications call the search on the web by any of its
+# names, although the error has only one of them.
+_DEEP_RESEARCH_MODELS = r"o\d(-mini)?-deep-research"
+_RESEARCH_TOOLS = (
+    "file_search",
+    "mcp",
+    "web_search",
+    "web_search_2025_08_26",
+    "web_search_preview",
+    "web_search_preview_2025_03_11",
+)
+
+
+def _check_research_tools(call: _Call) -> None:
+    """A model for deep research must have a tool to search with."""
+    if not re.match(_DEEP_RESEARCH_MODELS, _model_of(call)):
+        return
+    types = [tool.get("type") for tool in _only_dicts(call.body.get("tools"))]
+    if not any(tool_type in _RESEARCH_TOOLS for tool_type in types):
+        message = "Deep research models require at least one of 'web_search_preview', 'mcp', or 'file_search' tools."
+        _reject(message, "tools")
 
 
 def _check_tool_choice(call: _Call) -> None:
@@ -9474,6 +9518,17 @@ _RESPONSE_MODEL_RULES = (
         code="unsupported_value",
         reasoning=("on", "off"),
         accepted_field="efforts",
+    ),
+    _ModelRule(
+        param="tools[].type",
+        message=(
+            "Deep research models only support the 'web_search_preview', 'code_interpreter', 'mcp', and 'file_search' "
+            "tools."
+        ),
+        code=None,
+        models=_DEEP_RESEARCH_MODELS,
+        accepted=(*_RESEARCH_TOOLS, "code_interpreter"),
+        error_param="tools",
     ),
     _ModelRule(
         param="text.verbosity",

@@ -5808,6 +5808,21 @@ def without_another(param, companion):
     return f"The '{param}' parameter is only allowed when '{companion}' is enabled."
 
 
+def without_minimal_effort(names):
+    """Return the message about tools that can't be used with minimal effort."""
+    return f"The following tools cannot be used with reasoning.effort 'minimal': {names}."
+
+
+MINIMAL_EFFORT = {"reasoning": {"effort": "minimal"}}
+SEARCH_TOOLS = [{"type": "web_search"}]
+RESEARCH_TOOL_NEEDED = (
+    "Deep research models require at least one of 'web_search_preview', 'mcp', or 'file_search' tools."
+)
+RESEARCH_TOOLS_ONLY = (
+    "Deep research models only support the 'web_search_preview', 'code_interpreter', 'mcp', and 'file_search' tools."
+)
+
+
 # A request whose parameters do not fit each other or the model, the same without that fault, and the service's error.
 UNFITTING_PARAMS = [
     pytest.param(
@@ -5839,6 +5854,24 @@ UNFITTING_PARAMS = [
         chat_with(metadata={"a": "b"}, store=True),
         (without_another("metadata", "store"), "metadata", None),
         id="metadata of a chat that is not stored",
+    ),
+    pytest.param(
+        respond_with(model="gpt-5", **MINIMAL_EFFORT, tools=SEARCH_TOOLS),
+        respond_with(model="gpt-5", **MINIMAL_EFFORT, tools=[{"type": "code_interpreter", "container": "cntr_1"}]),
+        (without_minimal_effort("web_search"), "tools", None),
+        id="web search with minimal effort",
+    ),
+    pytest.param(
+        respond_with(model="gpt-5-mini", **MINIMAL_EFFORT, tools=[*SEARCH_TOOLS, {"type": "image_generation"}]),
+        respond_with(model="gpt-5-mini", tools=[*SEARCH_TOOLS, {"type": "image_generation"}]),
+        (without_minimal_effort("image_gen, web_search"), "tools", None),
+        id="two tools with minimal effort",
+    ),
+    pytest.param(
+        respond_with(model="o3-deep-research", tools=[{"type": "code_interpreter", "container": "cntr_1"}]),
+        respond_with(model="o3-deep-research", tools=SEARCH_TOOLS),
+        (RESEARCH_TOOL_NEEDED, "tools", None),
+        id="deep research without a tool to search with",
     ),
     pytest.param(
         chat_with(max_tokens=5, max_completion_tokens=5),
@@ -6753,6 +6786,23 @@ UNSUPPORTED_BY_MODEL = [
     ),
     (RESPONSES_CREATE, "gpt-4", {"text": SCHEMA_TEXT}, schema_unsupported("gpt-4"), "text.format", None),
     (
+        RESPONSES_CREATE,
+        "gpt-5",
+        MINIMAL_EFFORT | {"tools": SEARCH_TOOLS},
+        without_minimal_effort("web_search"),
+        "tools",
+        None,
+    ),
+    (RESPONSES_CREATE, "o3-deep-research", {}, RESEARCH_TOOL_NEEDED, "tools", None),
+    (
+        RESPONSES_CREATE,
+        "o4-mini-deep-research-2025-06-26",
+        {"tools": [{"type": "function", "name": "f"}, *SEARCH_TOOLS]},
+        RESEARCH_TOOLS_ONLY,
+        "tools",
+        None,
+    ),
+    (
         "embeddings.create",
         "text-embedding-ada-002",
         {"input": "x", "dimensions": 256},
@@ -6879,6 +6929,13 @@ def test_strict_mode_checks_no_parameters_of_unknown_models(name, model, params)
         (RESPONSES_CREATE, "gpt-5.5", {"temperature": 0, "reasoning": {"effort": "none"}}),
         (RESPONSES_CREATE, "gpt-5.3-codex", {"reasoning": {"effort": "xhigh"}, "text": {"verbosity": "low"}}),
         (RESPONSES_CREATE, "computer-use-preview", {"reasoning": {"effort": "medium"}}),
+        (
+            RESPONSES_CREATE,
+            "o3-deep-research",
+            {"tools": [{"type": "web_search_preview"}, {"type": "code_interpreter", "container": {"type": "auto"}}]},
+        ),
+        (RESPONSES_CREATE, "o3-deep-research", {"tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}),
+        (RESPONSES_CREATE, "o3-deep-research", {"prompt": {"id": "pmpt_1"}}),
         ("embeddings.create", "text-embedding-3-small", {"input": "x", "dimensions": 256}),
         ("embeddings.create", "text-embedding-ada-002", {"input": "x"}),
         ("images.generate", "dall-e-2", IMAGE_BODY | {"response_format": "url", "size": "256x256", "n": 2}),
