@@ -9712,7 +9712,7 @@ def _check_search_params(call: _Call) -> None:
 
 
 def _check_chat_audio(call: _Call) -> None:
-    """Input or output of an audio model must have audio."""
+    """Input or output of an audio model must have audio, and audio output needs `audio`."""
     if not re.match(_AUDIO_MODELS, _model_of(call)):
         return
     has_output = "audio" in (call.body.get("modalities") or ())
@@ -9720,6 +9720,8 @@ def _check_chat_audio(call: _Call) -> None:
     if not has_output and not has_input:
         message = "This model requires that either input content or output modality contain audio."
         _reject(message, "model", "invalid_value")
+    if has_output and call.body.get("audio") is None:
+        _Flaw(("audio",), "missing_required_parameter").reject()
 
 
 # What an assistant's message may have instead of content.
@@ -10498,6 +10500,16 @@ _CHAT_MODEL_RULES = (
         reasoning=_OF_ANY_FAMILY,
         rejected=("audio",),
         error_param="modalities",
+    ),
+    _ModelRule(
+        param="audio.format",
+        message=(
+            "Unsupported value: '{param}' does not support {value!r} when stream=true. Supported values are: {accepted}."
+        ),
+        code="unsupported_value",
+        models=_AUDIO_MODELS,
+        accepted=("pcm16",),
+        with_param="stream",
     ),
     _ModelRule(
         param="messages[].content[].type",

@@ -5813,6 +5813,12 @@ def without_minimal_effort(names):
     return f"The following tools cannot be used with reasoning.effort 'minimal': {names}."
 
 
+def audio_settings(audio_format):
+    """Return the settings of the audio output of a chat."""
+    return {"voice": "alloy", "format": audio_format}
+
+
+AUDIO_OUTPUT = {"model": "gpt-audio", "modalities": ["text", "audio"]}
 MINIMAL_EFFORT = {"reasoning": {"effort": "minimal"}}
 SEARCH_TOOLS = [{"type": "web_search"}]
 RESEARCH_TOOL_NEEDED = (
@@ -5854,6 +5860,22 @@ UNFITTING_PARAMS = [
         chat_with(metadata={"a": "b"}, store=True),
         (without_another("metadata", "store"), "metadata", None),
         id="metadata of a chat that is not stored",
+    ),
+    pytest.param(
+        chat_with(**AUDIO_OUTPUT),
+        chat_with(**AUDIO_OUTPUT, audio=audio_settings("wav")),
+        ("Missing required parameter: 'audio'.", "audio", "missing_required_parameter"),
+        id="audio output without its settings",
+    ),
+    pytest.param(
+        chat_with(**AUDIO_OUTPUT, audio=audio_settings("wav"), stream=True),
+        chat_with(**AUDIO_OUTPUT, audio=audio_settings("pcm16"), stream=True),
+        (
+            "Unsupported value: 'audio.format' does not support 'wav' when stream=true. Supported values are: 'pcm16'.",
+            "audio.format",
+            "unsupported_value",
+        ),
+        id="streamed audio of a format that is not streamed",
     ),
     pytest.param(
         respond_with(model="gpt-5", **MINIMAL_EFFORT, tools=SEARCH_TOOLS),

@@ -71,6 +71,7 @@ callable of the test gives it.
 | parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
 | parameters [without another one](#parameters-that-need-another-one), or that exclude each other | no | no | yes |
 | audio and images in files of another type; settings of an image that do not fit each other | no | no | yes |
+| audio output of a chat without `audio` | no | no | yes |
 | tools that are not possible with minimal effort | no | no | yes |
 | a model for deep research without a tool to search with | no | no | yes |
 | ids of items with a prefix of items; content by role; one source of an image or a file | no | no | yes |
