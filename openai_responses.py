@@ -4633,6 +4633,22 @@ def _enumeration(words: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(first_words)}{comma} {conjunction} {last_word}"
 
 
+# ---- keys that exclude each other ------------------------------------------------------------------------------------
+
+
+def _check_exactly_one(path: _Path, value: Mapping[str, Any], keys: Sequence[str]) -> None:
+    """Raise the 400 of an object that has none of some keys, or several. The path of the body is empty."""
+    given = [key for key in keys if value.get(key) is not None]
+    alternatives = _enumeration([repr(key) for key in keys], "or")
+    param = _format_path(path) if path else ""
+    if not given:
+        message = f"Missing mutually exclusive parameters: '{param}'. Ensure you are providing exactly one of: {alternatives}."
+        _reject(message, param or None, "missing_mutually_exclusive_parameters")
+    if len(given) > 1:
+        message = f"Mutually exclusive parameters: '{param}'. Ensure you are only providing one of: {alternatives}."
+        _reject(message, param or None, "mutually_exclusive_parameters")
+
+
 # ---- objects that a request names ------------------------------------------------------------------------------------
 
 
@@ -7451,7 +7467,7 @@ def _check_items(call: _Call) -> None:
         for path, content in _objects_within(call.body.get(param), (param,)):
             content_type = str(content.get("type"))
             if content_type in _CONTENT_SOURCES:
-                _check_content_source(path, content, _CONTENT_SOURCES[content_type])
+                _check_exactly_one(path, content, _CONTENT_SOURCES[content_type])
             if content_type == "input_file":
                 suffix = _file_suffix(call, content)
                 if suffix in _UNSUPPORTED_FILE_TYPES:
@@ -7499,19 +7515,6 @@ def _objects_within(value: Any, path: _Path) -> Iterator[tuple[_Path, _JSON]]:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _objects_within(item, (*path, index))
-
-
-def _check_content_source(path: _Path, content: Mapping[str, Any], sources: Sequence[str]) -> None:
-    """Content must have exactly one of its sources."""
-    given = [source for source in sources if content.get(source) is not None]
-    alternatives = _enumeration([repr(source) for source in sources], "or")
-    param = _format_path(path)
-    if not given:
-        message = f"Missing mutually exclusive parameters: '{param}'. Ensure you are providing exactly one of: {alternatives}."
-        _reject(message, param, "missing_mutually_exclusive_parameters")
-    if len(given) > 1:
-        message = f"Mutually exclusive parameters: '{param}'. Ensure you are only providing one of: {alternatives}."
-        _reject(message, param, "mutually_exclusive_parameters")
 
 
 # Types of files that the service reads as input, of which it has many more: code, other documents, other tables.
@@ -12774,6 +12777,23 @@ def _detach_file(store: StateStore, key: Any, file: _JSON) -> None:
             del batch_files[batch_key]
 
 
+def _check_file_batch(call: _Call) -> None:
+    """Files must be named in `file_ids` or in `files`. Chunks must overlap by at most half of their size."""
+    _check_exactly_one((), call.body, ("file_ids", "files"))
+    _check_chunk_overlap(call)
+
+
+def _check_chunk_overlap(call: _Call) -> None:
+    """Chunks must overlap by at most half of their size."""
+    for param in ("chunking_strategy.static", "files[].chunking_strategy.static"):
+        for path, static in _values_at(call.body, param):
+            overlap = static["chunk_overlap_tokens"]
+            maximum = static["max_chunk_size_tokens"] // 2
+            if overlap > maximum:
+                error = _LIMIT_KINDS["integer"].too_large
+                _reject_size(call, (*path, "chunk_overlap_tokens"), error, "<=", maximum, overlap)
+
+
 def _store_file_batch(call: _Call, obj: _JSON, script: _Script) -> None:
     """Store a file batch and its files. Later retrieves process the files, unless the test set their states."""
     _store_created(call, obj, script)
@@ -13162,18 +13182,21 @@ _extend_table(
     {
         "vector_stores.create": _Behavior(
             references={"file_ids": "files"},
+            strict_check=_check_chunk_overlap,
             derive=_requested_expiry,
             store=_store_vector_store,
         ),
         "vector_stores.file_batches.cancel": _Behavior(handler=_cancel_file_batch),
         "vector_stores.file_batches.create": _Behavior(
             references={"file_ids": "files", "files": "files"},
+            strict_check=_check_file_batch,
             store=_store_file_batch,
         ),
         "vector_stores.file_batches.list_files": _Behavior(handler=_list_and_advance),
         "vector_stores.files.content": _Behavior(handler=_vector_store_file_content),
         "vector_stores.files.create": _Behavior(
             references={"file_id": "files"},
+            strict_check=_check_chunk_overlap,
             derive=lambda call, file: _vector_store_file_fields(call.store, call.parent_ids[0], call.body),
             store=_store_vector_store_file,
         ),
@@ -14150,6 +14173,7 @@ _extend_table(
 )
 
 
+_DIARIZATION_MODELS = r"gpt-4o-transcribe-diarize"  # the code of their errors is that for a missing chunking strategy
 _GPT_IMAGE_MODELS = r"gpt-image|chatgpt-image"
 _INVALID_VALUE_OF_MODEL = "Invalid value: '{value}'. Supported values are: {accepted}."
 
@@ -14195,6 +14219,7 @@ _IMAGE_MODEL_RULES = (
     _unknown_param("output_compression", "dall-e"),
     _unknown_param("output_format", "dall-e"),
     _unknown_param("partial_images", "dall-e"),
+    _unknown_param("stream", "dall-e"),  # even `false`, as reported
     _only_values("size", "dall-e-2", "256x256", "512x512", "1024x1024"),
     _only_values("size", "dall-e-3", "1024x1024", "1024x1792", "1792x1024"),
     _only_values("size", "gpt-image-1", "1024x1024", "1024x1536", "1536x1024", "auto"),
@@ -14207,8 +14232,23 @@ _extend_table(
     {
         "audio.transcriptions.create": (
             _only_formats("whisper", "json", "text", "srt", "verbose_json", "vtt"),
-            _only_formats("gpt-4o-transcribe-diarize", "json", "text", "diarized_json"),
+            _only_formats(_DIARIZATION_MODELS, "json", "text", "diarized_json"),
             _only_formats("gpt-.*transcribe(?!-diarize)", "json", "text"),
+            _ModelRule(
+                param="prompt",
+                message="Prompt is not supported for diarization models",
+                code="invalid_value",
+                models=_DIARIZATION_MODELS,
+                accepted=("",),
+            ),
+            _ModelRule(
+                param="include[]",
+                message="Logprobs are not supported for diarization models",
+                code="invalid_value",
+                models=_DIARIZATION_MODELS,
+                rejected=("logprobs",),
+                error_param="include",
+            ),
         ),
         "images.edit": (
             *_IMAGE_MODEL_RULES,

@@ -6858,6 +6858,14 @@ UNSUPPORTED_BY_MODEL = [
     ),
     (
         "images.generate",
+        "dall-e-3",
+        IMAGE_BODY | {"stream": False},
+        "Unknown parameter: 'stream'.",
+        "stream",
+        "unknown_parameter",
+    ),
+    (
+        "images.generate",
         "gpt-image-1",
         IMAGE_BODY | {"style": "vivid"},
         "Unknown parameter: 'style'.",
@@ -16579,6 +16587,77 @@ def test_file_batch_with_unknown_file_is_rejected(client):
         client.vector_stores.file_batches.create(add_store(client), file_ids=["file-x"])
 
 
+NO_FILES = "Missing mutually exclusive parameters: ''. Ensure you are providing exactly one of: 'file_ids' or 'files'."
+FILES_TWICE = "Mutually exclusive parameters: ''. Ensure you are only providing one of: 'file_ids' or 'files'."
+
+
+@pytest.mark.skipif("files" not in _param_names("vector_stores.file_batches.create"), reason="this SDK has no files")
+@pytest.mark.parametrize(
+    "body, message, code",
+    [
+        ({}, NO_FILES, "missing_mutually_exclusive_parameters"),
+        ({"file_ids": ["file-1"], "files": [{"file_id": "file-1"}]}, FILES_TWICE, "mutually_exclusive_parameters"),
+    ],
+    ids=["neither", "both"],
+)
+def test_strict_mode_rejects_a_file_batch_without_one_list_of_files(body, message, code):
+    name = "vector_stores.file_batches.create"
+    openai_mock = populated_mock(strict=True)
+    openai_mock.state["files"]["file-1"] = {}
+    assert sent(openai_mock, name, body).json()["error"] == {
+        "message": message,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": code,
+    }
+    openai_mock = populated_mock()
+    openai_mock.state["files"]["file-1"] = {}
+    assert sent(openai_mock, name, body).status_code == 200
+
+
+def in_chunks(size, overlap):
+    """Return parameters that cut files into chunks."""
+    static = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
+    return {"chunking_strategy": {"type": "static", "static": static}}
+
+
+def batch_in_chunks(size, overlap):
+    return {"files": [{"file_id": "file-1", **in_chunks(size, overlap)}]}
+
+
+def file_in_chunks(size, overlap):
+    return {"file_id": "file-1", **in_chunks(size, overlap)}
+
+
+OVERLAP = "chunking_strategy.static.chunk_overlap_tokens"
+
+
+@pytest.mark.parametrize(
+    "name, make_body, param",
+    [
+        ("vector_stores.create", in_chunks, OVERLAP),
+        ("vector_stores.files.create", file_in_chunks, OVERLAP),
+        ("vector_stores.file_batches.create", batch_in_chunks, f"files[0].{OVERLAP}"),
+    ],
+    ids=["vector store", "file", "file batch"],
+)
+def test_strict_mode_rejects_chunks_that_overlap_by_more_than_half(name, make_body, param):
+    if "files[" in param and "files" not in _param_names(name):
+        pytest.skip("this SDK has no files")
+    openai_mock = populated_mock(strict=True)
+    openai_mock.state["files"]["file-1"] = {}
+    assert sent(openai_mock, name, make_body(200, 100)).status_code == 200
+    assert sent(openai_mock, name, make_body(200, 101)).json()["error"] == {
+        "message": f"Invalid '{param}': integer above maximum value. Expected a value <= 100, but got 101 instead.",
+        "type": "invalid_request_error",
+        "param": param,
+        "code": "integer_above_max_value",
+    }
+    openai_mock = populated_mock()
+    openai_mock.state["files"]["file-1"] = {}
+    assert sent(openai_mock, name, make_body(200, 101)).status_code == 200
+
+
 UNSUPPORTED_FILE = {"code": "unsupported_file", "message": "The file type is not supported."}
 FAILED_COUNTS = {"cancelled": 0, "completed": 0, "failed": 1, "in_progress": 0, "total": 1}
 UNSUPPORTED_NAMES = ["a.bin", "a.xyz", "a.csv", "a.xlsx", "a.png", "a.txt.gz", ".a.BIN"]
@@ -18498,6 +18577,24 @@ INVALID_FORMS = [
     ),
     (transcribe(language="en-US"), LANGUAGE_NEEDED.format("en-US"), "language", "invalid_language_format"),
     (
+        edit_image(model="dall-e-2", stream=False),
+        "Unknown parameter: 'stream'.",
+        "stream",
+        "unknown_parameter",
+    ),
+    (
+        transcribe(model="gpt-4o-transcribe-diarize", prompt="Names: Ann, Bob"),
+        "Prompt is not supported for diarization models",
+        "prompt",
+        "invalid_value",
+    ),
+    (
+        transcribe(model="gpt-4o-transcribe-diarize", include=["logprobs"]),
+        "Logprobs are not supported for diarization models",
+        "include",
+        "invalid_value",
+    ),
+    (
         lambda client: client.files.create(file=b"x", purpose="world_domination"),
         "'world_domination' is not one of ['fine-tune', 'assistants', 'batch', 'user_data', 'vision', 'evals'] - "
         "'purpose'",
@@ -18531,6 +18628,9 @@ def test_default_mode_does_not_check_the_values_in_forms(call):
         transcribe(language="yue"),
         transcribe(model="gpt-4o-transcribe", response_format="json", include=["logprobs"]),
         transcribe(model="gpt-4o-transcribe", response_format="text"),
+        transcribe(model="gpt-4o-transcribe", prompt="Names: Ann, Bob"),
+        transcribe(model="gpt-4o-transcribe-diarize", prompt="", chunking_strategy="auto"),
+        lambda client: client.audio.speech.create(model="tts-1", input="x", voice="alloy", stream_format="sse"),
         transcribe(model="gpt-4o-transcribe", stream=True),
         transcribe(model="gpt-4o-transcribe", chunking_strategy="auto"),
         transcribe(model="gpt-4o-transcribe", chunking_strategy={"type": "server_vad", "threshold": 0.5}),

@@ -74,6 +74,7 @@ callable of the test gives it.
 | audio output of a chat without `audio` | no | no | yes |
 | tools that are not possible with minimal effort | no | no | yes |
 | a model for deep research without a tool to search with | no | no | yes |
+| a file batch with neither or both of `file_ids` and `files`; chunks that overlap by more than half | no | no | yes |
 | ids of items with a prefix of items; content by role; one source of an image or a file | no | no | yes |
 | a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
 | `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
@@ -111,7 +112,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(value: Any) -> str:
-    """Return a value as code."""
+    """Return a value as code, and an empty text with quotes."""
+    if value == "":
+        value = '""'
     return f"`{value}`"
 
 
