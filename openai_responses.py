@@ -2315,6 +2315,7 @@ class _Metadata:
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
+    final_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of a background response, once finished
     created_by: str = ""  # the endpoint that created a run or a session
     # the events of a session of an agent, in order, each with the `_LivePace` of the response that it belongs to, or None
     events: list[tuple[_JSON, Any]] = dataclasses.field(default_factory=list)
@@ -6133,8 +6134,8 @@ class _Behavior:
     always_streams: bool = False
     # whether the pace of a response applies to the streams that other calls have opened, and not to the reply
     paces_other_streams: bool = False
-    # whether requests that come while the stream is read change its later events, so that each event is sent alone
-    is_interactive: bool = False
+    # returns True for an answer during whose stream other requests change its later events, so that each is sent alone
+    is_interactive: Callable[[Any], bool] = lambda answer: False
     # the endpoint whose responses and rules apply where this one has none: the same call over another connection
     fallback_to: str = ""
     # returns everything that the model sees; see `_conversation_of`
@@ -7792,14 +7793,17 @@ def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
         call.store._ensure_metadata("responses", obj["id"]).input = call.input_items
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
-        if call.body.get("background") is True and not call.wants_stream and not script.sets_state:
+        if call.body.get("background") is True and not script.sets_state:
             _run_in_background(call, obj)
             return
     _add_to_conversation(call, call.store, obj["output"])
 
 
 def _run_in_background(call: _Call, obj: _JSON) -> None:
-    """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it."""
+    """Reset a stored response to `queued`. The first retrieve sets it in progress, the second one finishes it.
+
+    The end of its stream finishes it too; see `_background_events`.
+    """
     initial_fields = _in_progress_fields(call, obj)
     final_fields = {key: obj[key] for key in initial_fields}
     if "billing" in obj:  # only finished responses have it
@@ -7811,6 +7815,7 @@ def _run_in_background(call: _Call, obj: _JSON) -> None:
 
     obj |= initial_fields
     obj["status"] = "queued"
+    call.store._ensure_metadata("responses", obj["id"]).final_fields = final_fields
     _schedule(call.store, "responses", obj["id"], {"status": "in_progress"}, finish)
 
 
@@ -8341,7 +8346,51 @@ def _response_stream(call: _Call, response: _JSON, chunk: int | None) -> Iterato
     The query's `starting_after` leaves out the events up to that number. Raises the 400 of a value that is not a number.
     """
     starting_after = _to_int("starting_after", call.query.get("starting_after", -1))
-    return _events_after(starting_after, _response_events(call, response, chunk))
+    is_running = response.get("status") not in _FINAL_STATUSES
+    if is_running and _has_pending_changes(call.store, "responses", response["id"]):
+        events = _background_events(call, response, chunk)
+    else:
+        events = _response_events(call, response, chunk)
+    return _events_after(starting_after, events)
+
+
+def _background_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
+    """Yield the events of a running background response. End after a cancellation, and finish it with the last event."""
+    store = call.store
+    id = response["id"]
+    finished = response | store._ensure_metadata("responses", id).final_fields
+    for event in _response_events(call, finished, chunk):
+        with store.lock:
+            stored = store["responses"].get(id)  # None if it was deleted
+            if stored and stored.get("status") == "cancelled":
+                return
+            if stored and event["type"] in _FINAL_RESPONSE_EVENTS:
+                _finish_response(store, id)
+            elif stored:
+                _keep_in_progress(store, id, stored)
+        yield event
+
+
+def _runs_in_background(response: Mapping[str, Any]) -> bool:
+    """Return True for a response that can be cancelled while its stream is read."""
+    return bool(response.get("background"))
+
+
+def _finish_response(store: StateStore, id: str) -> None:
+    """Apply all pending changes of a background response."""
+    for _ in [*store._ensure_metadata("responses", id).pending]:
+        _advance(store, "responses", id)
+
+
+def _keep_in_progress(store: StateStore, id: str, response: Mapping[str, Any]) -> None:
+    """Let the next retrieve of a background response find it in progress, because its stream is being read.
+
+    The retrieve after that finishes it, unless the stream was read in between. So an application that stops reading and
+    polls instead does not wait forever.
+    """
+    metadata = store._ensure_metadata("responses", id)
+    if metadata.pending and metadata.expected_status == response.get("status"):
+        _schedule(store, "responses", id, {"status": "in_progress"}, metadata.pending[-1])
 
 
 def _events_after(starting_after: int, events: Iterable[_JSON]) -> Iterator[_Event]:
@@ -8352,7 +8401,10 @@ def _events_after(starting_after: int, events: Iterable[_JSON]) -> Iterator[_Eve
 
 
 def _response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterator[_JSON]:
-    """Yield the events of a response from `response.created` to its final status, without sequence numbers."""
+    """Yield the events of a response from `response.created` to its final status, without sequence numbers.
+
+    There is no event for the status `cancelled`.
+    """
     in_progress = response | _in_progress_fields(call, response)
     if response.get("background"):
         queued = in_progress | {"status": "queued"}
@@ -8372,8 +8424,16 @@ def _response_events(call: _Call, response: _JSON, chunk: int | None) -> Iterato
     if error.get("code") in _CODES_WITH_ERROR_EVENT:
         yield {"type": "error", "error": {"type": error["code"], "param": None, **error}}
     status = response.get("status")
-    final_status = status if status in ("failed", "incomplete") else "completed"
-    yield {"type": f"response.{final_status}", "response": response}
+    if status == "cancelled":
+        return
+    final_type = f"response.{status}"
+    if final_type not in _FINAL_RESPONSE_EVENTS:
+        final_type = "response.completed"
+    yield {"type": final_type, "response": response}
+
+
+# The last events of responses, one for each final status that has an event.
+_FINAL_RESPONSE_EVENTS = {"response.completed", "response.failed", "response.incomplete"}
 
 
 # Error codes of failed responses whose stream has an `error` event before `response.failed`.
@@ -9423,6 +9483,7 @@ _RESPONSE_BEHAVIOR = _Behavior(
     derive=_derive_response,
     store=_store_response,
     events=_response_stream,
+    is_interactive=_runs_in_background,
     get_messages=_conversation_items,
 )
 
@@ -9462,7 +9523,10 @@ _extend_table(
             derive=lambda call, obj: {"input_tokens": _count_prompt_tokens(call)},
             get_messages=_conversation_items,
         ),
-        "responses.retrieve": _Behavior(events=_response_stream),
+        "responses.retrieve": _Behavior(
+            events=_response_stream,
+            is_interactive=_runs_in_background,
+        ),
     },
 )
 
@@ -12696,7 +12760,7 @@ _extend_table(
             store=_store_session,
             needs_output=_creates_with_input,
             events=_creation_events,
-            is_interactive=True,
+            is_interactive=lambda session: True,
             get_messages=_session_conversation,
             get_tools=_session_tools,
         ),
@@ -12716,7 +12780,7 @@ _extend_table(
             handler=_count_events,
             events=_live_events,
             always_streams=True,
-            is_interactive=True,
+            is_interactive=lambda session: True,
         ),
         "beta.agents.sessions.update": _Behavior(handler=_update_session),
         "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
@@ -16640,9 +16704,8 @@ def _reply(call: _Call, obj: Any, pace: Pace) -> httpx.Response:
     if call.wants_stream and call.behavior.events:
         snapshot = _copy_json(obj)  # the stored object may change before the client has read all events
         events: Any = call.behavior.events(call, snapshot, pace.chunk)
-        if (
-            pace == Pace(pace.chunk) and not call.behavior.is_interactive
-        ):  # without delays and faults, events can share a chunk, which is faster
+        is_plain = pace == Pace(pace.chunk)  # without delays and faults, events can share a chunk, which is faster
+        if is_plain and not call.behavior.is_interactive(snapshot):
             return _stream_response(call, _EventBatches(events), pace)
         return _stream_response(call, events, pace)
     if isinstance(obj, bytes) and pace != _NO_DELAY:

@@ -293,6 +293,16 @@ async def collect(events):
     return [event async for event in events] if hasattr(events, "__aiter__") else list(events)
 
 
+async def events_of(stream):
+    """Yield the events of a stream, synchronous or not, as they are read."""
+    if hasattr(stream, "__aiter__"):
+        async for event in stream:
+            yield event
+    else:
+        for event in stream:
+            yield event
+
+
 def contains(actual, expected):
     """Return True if a value has everything of another one, at every depth."""
     if isinstance(expected, dict):
@@ -12412,6 +12422,110 @@ def test_cancelling_a_finished_background_response_changes_nothing(client):
     client.responses.retrieve(response.id)
     finished = client.responses.retrieve(response.id)
     assert client.responses.cancel(response.id) == finished
+
+
+BACKGROUND_STREAM = {**INPUT_REQUEST, "background": True, "stream": True}
+
+
+@pytest.mark.parametrize("pace", [{}, {"delay": 0.001}], ids=["at once", "paced"])
+async def test_streamed_background_response_is_in_progress_until_the_last_event(
+    openai_mock, responses_api, either_client, pace
+):
+    lookup(openai_mock, f"{responses_api}.create").response = streamed("one two", **pace)
+    resource = lookup(either_client, responses_api)
+    stream = await awaited(resource.create(**BACKGROUND_STREAM))
+    statuses = []
+    async for event in events_of(stream):
+        if event.type == "response.created":
+            id = event.response.id
+        response = await awaited(resource.retrieve(id))
+        statuses.append(response.status)
+    assert event.type == "response.completed"
+    assert statuses == ["in_progress"] * (len(statuses) - 1) + ["completed"]
+    assert normalized(response) == normalized(event.response)
+
+
+@pytest.mark.parametrize("number", [1, 3, 6])
+async def test_cancelled_background_response_ends_its_stream(openai_mock, responses_api, either_client, number):
+    lookup(openai_mock, f"{responses_api}.create").response = "one two three four"
+    resource = lookup(either_client, responses_api)
+    stream = await awaited(resource.create(**BACKGROUND_STREAM))
+    events = []
+    async for event in events_of(stream):
+        events.append(event)
+        if len(events) == number:
+            cancelled = await awaited(resource.cancel(events[0].response.id))
+            assert cancelled.status == "cancelled"
+    assert len(events) == number
+    assert (await awaited(resource.retrieve(cancelled.id))).status == "cancelled"
+
+
+def test_stream_of_a_cancelled_response_has_no_final_event(client):
+    response = client.responses.create(**INPUT_REQUEST, background=True)
+    client.responses.cancel(response.id)
+    events = list(client.responses.retrieve(response.id, stream=True))
+    assert [event.type for event in events] == ["response.created", "response.queued", "response.in_progress"]
+
+
+def test_background_response_whose_stream_is_not_read_advances_with_each_retrieve(openai_mock, client):
+    openai_mock.responses.create.response = "done"
+    stream = client.responses.create(**BACKGROUND_STREAM)
+    id = next(stream).response.id
+    snapshots = [client.responses.retrieve(id) for _ in range(3)]
+    assert [snapshot.status for snapshot in snapshots] == ["in_progress", "completed", "completed"]
+    assert [snapshot.output_text for snapshot in snapshots] == ["", "done", "done"]
+    assert [event.type for event in stream][-1] == "response.completed"
+
+
+def test_resumed_stream_of_a_background_response_has_the_rest_and_finishes_it(openai_mock, client):
+    openai_mock.responses.create.response = "one two"
+    all_events = list(client.responses.create(**BACKGROUND_STREAM))
+    with client.responses.create(**BACKGROUND_STREAM) as stream:
+        first = [next(stream) for _ in range(4)]
+    id = first[0].response.id
+    rest = list(client.responses.retrieve(id, stream=True, starting_after=3))
+    assert [event.type for event in [*first, *rest]] == [event.type for event in all_events]
+    finished = client.responses.retrieve(id)
+    assert finished.status == "completed"
+    assert finished.output_text == "one two"
+
+
+def test_resumed_stream_of_a_background_response_can_be_cancelled(openai_mock, client):
+    openai_mock.responses.create.response = "one two"
+    with client.responses.create(**BACKGROUND_STREAM) as stream:
+        id = next(stream).response.id
+    resumed = client.responses.retrieve(id, stream=True, starting_after=0)
+    next(resumed)
+    assert client.responses.retrieve(id).status == "in_progress"
+    assert client.responses.cancel(id).status == "cancelled"
+    assert list(resumed) == []
+
+
+def test_streamed_background_response_extends_its_conversation_with_the_last_event(openai_mock, client):
+    openai_mock.responses.create.response = "done"
+    conversation = client.conversations.create().id
+    stream = client.responses.create(**BACKGROUND_STREAM, conversation=conversation)
+    next(stream)
+    assert client.conversations.items.list(conversation).data == []
+    list(stream)
+    assert len(client.conversations.items.list(conversation).data) == 2
+
+
+def test_deleted_background_response_does_not_end_its_stream(client):
+    stream = client.responses.create(**BACKGROUND_STREAM)
+    client.responses.delete(next(stream).response.id)
+    assert [event.type for event in stream][-1] == "response.completed"
+
+
+def test_set_status_of_a_streamed_background_response_applies_at_once(openai_mock, client):
+    openai_mock.responses.create.response = {
+        "status": "incomplete",
+        "incomplete_details": {"reason": "max_output_tokens"},
+    }
+    stream = client.responses.create(**BACKGROUND_STREAM)
+    id = next(stream).response.id
+    assert client.responses.retrieve(id).status == "incomplete"
+    assert [event.type for event in stream][-1] == "response.incomplete"
 
 
 def test_cancelled_background_response_adds_nothing_to_its_conversation(client):
