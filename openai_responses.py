@@ -2828,7 +2828,15 @@ class _Call:
             return True
         if self.row.method == "GET":
             return self.behavior.always_streams or self.query.get("stream") == "true"
+        if self.ignores_stream:
+            return False
         return self.body.get("stream") in (True, "true") or self.body.get("stream_format") == "sse"
+
+    @property
+    def ignores_stream(self) -> bool:
+        """Return True if the service ignores `stream` for the model of the request."""
+        pattern = self.behavior.unstreamed_models
+        return bool(pattern and re.match(pattern, str(self.body.get("model"))))
 
     @property
     def response_type(self) -> Any:
@@ -6132,6 +6140,8 @@ class _Behavior:
     events: Callable[[_Call, Any, int | None], Iterable[_Event]] | None = None
     # whether the answer is a stream without `stream=True`
     always_streams: bool = False
+    # a regular expression for the beginning of the models for which the service ignores `stream`; "": for none
+    unstreamed_models: str = ""
     # whether the pace of a response applies to the streams that other calls have opened, and not to the reply
     paces_other_streams: bool = False
     # returns True for an answer during whose stream other requests change its later events, so that each is sent alone
@@ -14351,6 +14361,7 @@ _extend_table(
             default=_default_transcript,
             derive=_derive_transcription,
             events=_transcription_events,
+            unstreamed_models="whisper",
             type_paths_by_format={
                 **dict.fromkeys(_TRANSCRIPT_TEMPLATES, "str"),
                 "diarized_json": "audio.TranscriptionDiarized",
@@ -18087,6 +18098,9 @@ def _prepare_events(row: _Row, value: Any, pace: Pace = _NO_DELAY) -> _Script:
 
     def resolve(call: _Call) -> httpx.Response:
         place = f"{row.name}.response"
+        if call.ignores_stream:
+            model = _safe_repr(call.body.get("model"))
+            raise TypeError(f"{place} is a stream of events, but the service ignores stream=True for the model {model}")
         if call.behavior.events and not call.wants_stream and row.model != "bytes":
             raise TypeError(f"{place} is a stream of events, but the request does not have stream=True")
         if call.behavior.paces_other_streams:

@@ -17750,6 +17750,32 @@ def test_models_of_openai_cannot_be_deleted(client):
 TRANSCRIPTION_REQUEST = {"file": b"x", "model": "whisper-1"}
 
 
+@pytest.mark.parametrize(
+    "model, streams",
+    [("whisper-1", False), ("gpt-4o-transcribe", True), ("gpt-4o-mini-transcribe", True)],
+)
+def test_stream_is_ignored_for_whisper(openai_mock, client, model, streams):
+    openai_mock.audio.transcriptions.create.response = "Good morning."
+    request = {"file": b"x", "model": model}
+    stream = client.audio.transcriptions.create(**request, stream=True)
+    content_type, _, _ = stream.response.headers["content-type"].partition(";")
+    assert content_type == ("text/event-stream" if streams else "application/json")
+    assert bool(list(stream)) == streams
+
+
+def test_transcript_of_whisper_is_json_despite_a_requested_stream(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = streamed("Good morning.", chunk=4)
+    create = client.audio.transcriptions.with_streaming_response.create
+    with create(**TRANSCRIPTION_REQUEST, stream=True) as response:
+        assert json.loads(response.read())["text"] == "Good morning."
+
+
+def test_stream_of_events_for_whisper_is_a_mistake(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = iter([{"type": "transcript.text.done", "text": "x"}])
+    with pytest.raises(TypeError, match="but the service ignores stream=True for the model 'whisper-1'"):
+        client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, stream=True)
+
+
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
     "response_format, template",
