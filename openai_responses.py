@@ -3420,6 +3420,15 @@ def _check_model_params(call: _Call) -> None:
     model = _model_of(call)
     if not model:
         return
+    for rule, path, value, accepted in _unsupported_values(call, model):
+        rule.reject(path, value, model, accepted)
+
+
+def _unsupported_values(call: _Call, model: str) -> Iterator[tuple[_ModelRule, _Path, Any, Sequence[Any]]]:
+    """Yield the values of a request that a model doesn't support.
+
+    Each comes with the rule that it violates, its path, and the values that the model accepts.
+    """
     for rule in _MODEL_RULES.get(call.row.name.removeprefix("beta."), ()):
         first_key = _path_keys(rule.param)[0]
         if first_key not in call.body or not _applies_to_model(rule, call.body, model):
@@ -3429,7 +3438,7 @@ def _check_model_params(call: _Call) -> None:
             accepted = getattr(_model_family(model), rule.accepted_field)
         for path, value in _values_at(call.body, rule.param):
             if _is_unsupported(rule, value, accepted):
-                rule.reject(path, value, model, accepted)
+                yield rule, path, value, accepted
 
 
 def _is_unsupported(rule: _ModelRule, value: Any, accepted: Sequence[Any]) -> bool:
@@ -14073,14 +14082,15 @@ def _reject_image(message: str, param: str | None, code: str) -> typing.NoReturn
     raise _ServiceError(400, message, type="image_generation_user_error", param=param, code=code)
 
 
-def _derive_images(call: _Call, obj: _JSON) -> _JSON:
+def _derive_images(call: _Call, obj: _JSON, default_models: tuple[str, ...]) -> _JSON:
     """Return the images that the request asks for, with their settings and usage if the model is a GPT image model.
 
+    default_models: the models that the service uses for a request without one; see `_image_model`.
     A single image that the test set is repeated `n` times. Images without a URL or data get the default image. If the
     request asks for URLs, images without a URL get the default one instead of their data.
     """
     response_format = call.body.get("response_format")
-    model = str(call.body.get("model", ""))
+    model = _image_model(call, default_models)
     wants_url = response_format == "url" or (model.startswith("dall-e") and response_format != "b64_json")
     wants_url = wants_url and not call.wants_stream
     if wants_url:
@@ -14099,9 +14109,23 @@ def _derive_images(call: _Call, obj: _JSON) -> _JSON:
         fields = {name: value for name, value in image.items() if name != "b64_json"}
         data.append(image if has_content else {**fields, **default_image})
 
-    if model.startswith("gpt-image"):
+    if re.match(_GPT_IMAGE_MODELS, model):
         return {"data": data, **_image_settings_and_usage(call, len(data))}
     return {"data": data, "size": None}  # without `None`, the answer would repeat the `size` of the request
+
+
+def _image_model(call: _Call, default_models: tuple[str, ...]) -> str:
+    """Return the model of a request, or else the first default model that supports all parameters of the request.
+
+    If none supports them, return the first default model.
+    """
+    model = call.body.get("model")
+    if model:
+        return str(model)
+    for default_model in default_models:
+        if not list(_unsupported_values(call, default_model)):
+            return default_model
+    return default_models[0]
 
 
 def _image_settings_and_usage(call: _Call, count: int) -> _JSON:
@@ -14382,20 +14406,20 @@ _extend_table(
             is_generated=True,
             strict_check=_check_images,
             coerce=_image_from_bytes,
-            derive=_derive_images,
+            derive=functools.partial(_derive_images, default_models=("dall-e-2",)),
         ),
         "images.edit": _Behavior(
             is_generated=True,
             strict_check=_check_images,
             coerce=_image_from_bytes,
-            derive=_derive_images,
+            derive=functools.partial(_derive_images, default_models=("gpt-image-1.5", "dall-e-2")),
             events=functools.partial(_image_events, event_prefix="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
             strict_check=_check_images,
             coerce=_image_from_bytes,
-            derive=_derive_images,
+            derive=functools.partial(_derive_images, default_models=("dall-e-2", "gpt-image-1.5")),
             events=functools.partial(_image_events, event_prefix="image_generation"),
         ),
     },

@@ -2577,9 +2577,7 @@ DEFAULT_RESPONSES = {
         "size": None,
         "svg_usage": NEWER_NULL,
         "usage": None,
-        "data": [
-            {"b64_json": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR42mP4//8/AAX+Av4zEpUUAAAAAElFTkSuQmCC"}
-        ],
+        "data": [{"url": "https://example.com/image.png"}],
     },
     "live.create": {"session": {"id": "session_#"}, "transport": {"sdp": "sdp", "type": "webrtc"}},
     "live.sessions.fork": {
@@ -18106,9 +18104,26 @@ def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
         ({"model": "dall-e-3"}, {"url", "revised_prompt"}),
         ({"model": "gpt-image-1"}, {"b64_json"}),
         ({"model": "gpt-image-1", "response_format": "url"}, {"url"}),
-        ({}, {"b64_json"}),
+        ({}, {"url"}),
+        ({"response_format": "b64_json"}, {"b64_json"}),
+        ({"background": "opaque"}, {"b64_json"}),
+        ({"moderation": "low"}, {"b64_json"}),
+        ({"size": "1536x1024"}, {"b64_json"}),
+        ({"style": "vivid"}, {"url"}),
     ],
-    ids=["dall-e-2", "dall-e-2 with data", "dall-e-3", "gpt-image", "gpt-image with URL", "no model"],
+    ids=[
+        "dall-e-2",
+        "dall-e-2 with data",
+        "dall-e-3",
+        "gpt-image",
+        "gpt-image with URL",
+        "no model",
+        "no model with data",
+        "no model with a background",
+        "no model with a moderation",
+        "no model with a size",
+        "no model with a style",
+    ],
 )
 def test_default_image_has_a_url_or_data(client, options, fields):
     (image,) = client.images.generate(prompt="a cat", **options).data
@@ -18122,6 +18137,23 @@ def test_default_image_has_a_url_or_data(client, options, fields):
 
 
 @pytest.mark.parametrize(
+    "options, fields",
+    [({}, {"b64_json"}), ({"response_format": "url"}, {"url"}), ({"size": "256x256"}, {"url"})],
+    ids=repr,
+)
+def test_edited_image_without_a_model_is_of_a_model_that_supports_the_parameters(client, options, fields):
+    images = client.images.edit(image=b"png", prompt="a cat", **options)
+    assert images.data[0].to_dict().keys() == fields
+    assert bool(images.usage) == ("b64_json" in fields)
+
+
+@pytest.mark.parametrize("options, fields", [({}, {"url"}), ({"response_format": "b64_json"}, {"b64_json"})], ids=repr)
+def test_image_variation_without_a_model_is_of_dall_e_2(client, options, fields):
+    (image,) = client.images.create_variation(image=b"png", **options).data
+    assert image.to_dict().keys() == fields
+
+
+@pytest.mark.parametrize(
     "requested, expected",
     [
         ({}, {"background": "opaque", "output_format": "png", "quality": "high", "size": "1024x1024"}),
@@ -18132,13 +18164,15 @@ def test_default_image_has_a_url_or_data(client, options, fields):
     ],
     ids=["default", "requested"],
 )
-def test_gpt_images_have_settings(client, requested, expected):
-    images = client.images.generate(model="gpt-image-1", prompt="a cat", **requested).to_dict()
+@pytest.mark.parametrize("model", ["gpt-image-1", "chatgpt-image-latest"])
+def test_gpt_images_have_settings(client, model, requested, expected):
+    images = client.images.generate(model=model, prompt="a cat", **requested).to_dict()
     assert {name: images[name] for name in expected} == expected
 
 
-def test_gpt_images_have_usage(client):
-    images = client.images.generate(model="gpt-image-1", prompt="a cat", n=2)
+@pytest.mark.parametrize("model", ["gpt-image-1", "chatgpt-image-latest"])
+def test_gpt_images_have_usage(client, model):
+    images = client.images.generate(model=model, prompt="a cat", n=2)
     assert images.usage.to_dict() == {
         "input_tokens": 2,
         "input_tokens_details": {"image_tokens": 0, "text_tokens": 2},
@@ -34591,7 +34625,7 @@ def test_line_of_the_tasks_page_sets_speech(openai_mock, client):
 
 def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
     run_task(TASKS["generate an image"], openai_mock)
-    (image,) = client.images.generate(prompt="x").data
+    (image,) = client.images.generate(model="gpt-image-1", prompt="x").data
     assert base64.b64decode(image.b64_json) == b"\x89PNG"
 
 
