@@ -16212,14 +16212,40 @@ def _touch_container(call: _Call, id: Any = None) -> _JSON:
 
 def _derive_container_file(call: _Call, obj: _JSON) -> _JSON:
     """Return the path, the size and the source of a file: an upload, or a stored file with the ID in the request."""
-    stored_file = call.store["files"].get(call.body.get("file_id"), {})
-    upload_name, upload, _ = _uploaded_file(call.body.get("file"))
-    name = stored_file.get("filename", upload_name)
+    file_id = call.body.get("file_id")
+    if file_id in call.store["files"]:
+        return _copied_file_fields(call.store["files"][file_id])
+    name, upload, _ = _uploaded_file(call.body.get("file"))
     return {
         "path": f"/mnt/data/{name}",
-        "bytes": stored_file.get("bytes", len(upload)),
-        "source": "assistant" if stored_file else "user",
+        "bytes": len(upload),
+        "source": "user",
     }
+
+
+def _copied_file_fields(file: Mapping[str, Any]) -> _JSON:
+    """Return the path, the size and the source of the copy of a stored file in a container."""
+    return {
+        "path": f"/mnt/data/{file.get('filename', 'upload')}",  # a file that a test put into the state may lack both
+        "bytes": file.get("bytes", 0),
+        "source": "assistant",
+    }
+
+
+def _store_container(call: _Call, container: _JSON, script: _Script) -> None:
+    """Store a container with copies of the files in `file_ids`."""
+    _store_created(call, container, script)
+    for file_id in _find_ids(call.body.get("file_ids")):
+        if file_id in call.store["files"]:  # an unknown one is rejected before, unless the test set the response
+            _copy_to_container(call.store, container["id"], file_id)
+
+
+def _copy_to_container(store: StateStore, container_id: str, file_id: str) -> None:
+    """Add a copy of a stored file, with its content, to a container."""
+    fields = {"container_id": container_id, **_copied_file_fields(store["files"][file_id])}
+    file = _new_object("containers.FileCreateResponse", store, fields)
+    _insert_object(store, _get_resource("containers.files"), (container_id,), file)
+    store["containers.files.content"][container_id, file["id"]] = store["files.content"].get(file_id, b"")
 
 
 def _container_file_content(call: _Call) -> bytes:
@@ -16270,6 +16296,10 @@ _extend_table(
 _extend_table(
     _BEHAVIORS,
     {
+        "containers.create": _Behavior(
+            references={"file_ids": "files"},
+            store=_store_container,
+        ),
         "containers.files.content.retrieve": _Behavior(check=_require_active_container),
         "containers.files.create": _Behavior(
             references={"file_id": "files"},

@@ -21142,6 +21142,43 @@ def test_container_file_is_an_upload_or_a_stored_file(client, source):
     assert response.response.headers["content-type"] == "text/plain; charset=utf-8"
 
 
+def test_new_container_has_copies_of_the_named_files(client):
+    files = [add_file(client, b"abc", "a.txt"), add_file(client, b"de", "b.csv")]
+    container = client.containers.create(name="c", file_ids=files).id
+    copies = client.containers.files.list(container, order="asc").data
+    assert [copy.path for copy in copies] == ["/mnt/data/a.txt", "/mnt/data/b.csv"]
+    assert [copy.bytes for copy in copies] == [3, 2]
+    assert {copy.container_id for copy in copies} == {container}
+    content = client.containers.files.content
+    assert [content.retrieve(copy.id, container_id=container).read() for copy in copies] == [b"abc", b"de"]
+
+
+def test_copy_of_a_file_is_like_one_that_is_added_to_the_container_later(client):
+    file = add_file(client, b"abc", "a.txt")
+    container = client.containers.create(name="c", file_ids=[file]).id
+    added = client.containers.files.create(container, file_id=file).to_dict()
+    copied, _ = client.containers.files.list(container, order="asc").data
+    assert copied.id == "cfile_000000000000000000000001"
+    assert copied.to_dict() == added | {"id": copied.id, "created_at": copied.created_at}
+    assert client.containers.files.retrieve(copied.id, container_id=container).to_dict() == copied.to_dict()
+
+
+def test_new_container_with_an_unknown_file_is_rejected(client):
+    container = client.containers.create(name="c").id
+    with pytest.raises(openai.NotFoundError) as raised:
+        client.containers.create(name="d", file_ids=["file-x"])
+    with pytest.raises(openai.NotFoundError) as raised_by_files:
+        client.containers.files.create(container, file_id="file-x")
+    assert raised.value.message == raised_by_files.value.message
+    assert [listed.name for listed in client.containers.list()] == ["c"]
+
+
+def test_set_container_has_copies_of_the_known_files_only(openai_mock, client):
+    openai_mock.containers.create.response = {"memory_limit": "4g"}
+    container = client.containers.create(name="c", file_ids=["file-x", add_file(client, b"abc", "a.txt")]).id
+    assert [copy.path for copy in client.containers.files.list(container)] == ["/mnt/data/a.txt"]
+
+
 def test_container_files_are_deleted_with_their_container(client):
     container = client.containers.create(name="c").id
     file = client.containers.files.create(container, file=("a.txt", b"abc")).id
