@@ -13713,16 +13713,36 @@ def _finish_fine_tuning_job(store: StateStore, job: _JSON) -> _JSON:
     if not name:
         suffix = job.get("user_provided_suffix") or ""
         name = f"ft:{job['model']}:{job['organization_id']}:{suffix}:{job['id'].removeprefix('ftjob-')}"
-    checkpoint = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": 100}
+    checkpoint = {"fine_tuning_job_id": job["id"], "fine_tuned_model_checkpoint": name, "step_number": _LAST_STEP}
     _add_related_object(store, "fine_tuning.jobs.checkpoints", (job["id"],), checkpoint)
     store["models"][name] = _model_object(name, int(time.time()), job["organization_id"])
     _add_job_event(store, job, "The job has successfully completed")
     return {
         "status": "succeeded",
         "fine_tuned_model": name,
+        "result_files": job.get("result_files") or [_add_metrics_file(store)],  # files that the test set stay
         "finished_at": _Timestamp(),
         "trained_tokens": _count_tokens(_file_text(store, job["training_file"])),
     }
+
+
+# The number of the step after which a job succeeds.
+_LAST_STEP = 100
+
+
+# The results of a job. The columns are those of the service's guide; the last two are empty without a validation file.
+_STEP_METRICS = f"""\
+step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy
+{_LAST_STEP},0.0,1.0,,
+"""
+
+
+def _add_metrics_file(store: StateStore) -> str:
+    """Store the file with the metrics of a job, and return its id."""
+    data = base64.b64encode(_STEP_METRICS.encode())  # observed in 2024: downloads of these files are in base64
+    file = _new_file(store, "step_metrics.csv", data, "fine-tune-results")
+    _store_file(store, file, data)
+    return file["id"]
 
 
 def _add_job_event(store: StateStore, job: Mapping[str, Any], message: str) -> None:

@@ -17641,6 +17641,33 @@ def test_succeeded_job_has_a_checkpoint(client):
     assert checkpoint.step_number == 100
 
 
+def test_succeeded_job_has_a_file_with_metrics(client):
+    job = complete_job(client)
+    (file_id,) = job.result_files
+    file = client.files.retrieve(file_id)
+    assert file.filename == "step_metrics.csv"
+    assert file.purpose == "fine-tune-results"
+    content = client.files.content(file_id).read()
+    assert file.bytes == len(content)
+    header, metrics = base64.b64decode(content).decode().splitlines()
+    assert header == "step,train_loss,train_accuracy,valid_loss,valid_mean_token_accuracy"
+    assert metrics == "100,0.0,1.0,,"
+
+
+def test_unfinished_job_has_no_result_files(client):
+    job = add_job(client)
+    for _ in range(2):
+        job = client.fine_tuning.jobs.retrieve(job.id)
+    assert job.status == "running"
+    assert job.result_files == []
+
+
+def test_set_result_files_of_a_job_stay(openai_mock, client):
+    openai_mock.fine_tuning.jobs.create.response = {"result_files": ["file-x"]}
+    assert complete_job(client).result_files == ["file-x"]
+    assert [file.purpose for file in client.files.list()] == ["fine-tune"]
+
+
 def test_paused_job_advances_after_it_is_resumed(client):
     jobs = client.fine_tuning.jobs
     job = add_job(client)
