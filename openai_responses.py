@@ -14293,6 +14293,9 @@ _extend_table(
 
 _DIARIZATION_MODELS = r"gpt-4o-transcribe-diarize"  # the code of their errors is that for a missing chunking strategy
 _GPT_IMAGE_MODELS = r"gpt-image|chatgpt-image"
+# The models of a request without one; see `_image_model`. The documented default is dall-e-2, which was shut down in May
+# 2026, so it is only for requests with its parameters.
+_DEFAULT_IMAGE_MODELS = ("gpt-image-1.5", "dall-e-2")
 _INVALID_VALUE_OF_MODEL = "Invalid value: '{value}'. Supported values are: {accepted}."
 
 
@@ -14432,14 +14435,14 @@ _extend_table(
             is_generated=True,
             strict_check=_check_images,
             coerce=_image_from_bytes,
-            derive=functools.partial(_derive_images, default_models=("gpt-image-1.5", "dall-e-2")),
+            derive=functools.partial(_derive_images, default_models=_DEFAULT_IMAGE_MODELS),
             events=functools.partial(_image_events, event_prefix="image_edit"),
         ),
         "images.generate": _Behavior(
             is_generated=True,
             strict_check=_check_images,
             coerce=_image_from_bytes,
-            derive=functools.partial(_derive_images, default_models=("dall-e-2", "gpt-image-1.5")),
+            derive=functools.partial(_derive_images, default_models=_DEFAULT_IMAGE_MODELS),
             events=functools.partial(_image_events, event_prefix="image_generation"),
         ),
     },

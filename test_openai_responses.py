@@ -18131,12 +18131,11 @@ def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
         ({"model": "dall-e-3"}, {"url", "revised_prompt"}),
         ({"model": "gpt-image-1"}, {"b64_json"}),
         ({"model": "gpt-image-1", "response_format": "url"}, {"url"}),
-        ({}, {"url"}),
+        ({}, {"b64_json"}),
         ({"response_format": "b64_json"}, {"b64_json"}),
-        ({"background": "opaque"}, {"b64_json"}),
-        ({"moderation": "low"}, {"b64_json"}),
+        ({"response_format": "url"}, {"url"}),
         ({"size": "1536x1024"}, {"b64_json"}),
-        ({"style": "vivid"}, {"url"}),
+        ({"size": "256x256"}, {"url"}),
     ],
     ids=[
         "dall-e-2",
@@ -18146,10 +18145,9 @@ def test_speech_stream_breaks_after_the_set_chunks(openai_mock, client):
         "gpt-image with URL",
         "no model",
         "no model with data",
-        "no model with a background",
-        "no model with a moderation",
-        "no model with a size",
-        "no model with a style",
+        "no model with a URL",
+        "no model with a size of GPT image models",
+        "no model with a size of dall-e-2",
     ],
 )
 def test_default_image_has_a_url_or_data(client, options, fields):
@@ -34689,7 +34687,7 @@ def test_line_of_the_tasks_page_sets_speech(openai_mock, client):
 
 def test_line_of_the_tasks_page_sets_an_image(openai_mock, client):
     run_task(TASKS["generate an image"], openai_mock)
-    (image,) = client.images.generate(model="gpt-image-1", prompt="x").data
+    (image,) = client.images.generate(prompt="x").data
     assert base64.b64decode(image.b64_json) == b"\x89PNG"
 
 
