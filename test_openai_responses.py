@@ -34663,6 +34663,18 @@ def test_line_of_the_tasks_page_sets_the_usage(openai_mock):
     assert usage.output_tokens == 50
 
 
+def test_line_of_the_tasks_page_sets_the_usage_of_a_chat(openai_mock, client):
+    run_task(TASKS["report a number of tokens in a chat"], openai_mock)
+    usage = client.chat.completions.create(**CHAT_REQUEST).usage
+    assert usage.prompt_tokens == 1000
+    assert usage.completion_tokens == 50
+
+
+def test_line_of_the_tasks_page_sets_fields_of_a_chat(openai_mock, client):
+    run_task(TASKS["answer with my own fields in a chat"], openai_mock)
+    assert client.chat.completions.create(**CHAT_REQUEST).choices[0].message.content == "Hi"
+
+
 def test_line_of_the_tasks_page_sets_fields(openai_mock):
     run_task(TASKS["answer with my own fields"], openai_mock)
     response = sdk().responses.create(**TASK_REQUEST)
@@ -35198,6 +35210,20 @@ def test_links_of_a_page_have_existing_targets(page):
             target = page.parent / path
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def cells(row):
+    """Return the cells of a row of a table. A `|` in code or after a backslash is a part of its cell."""
+    text = re.sub(r"`[^`]*`", "code", row.replace(r"\|", ""))
+    return text.strip().strip("|").split("|")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_rows_of_a_table_have_as_many_cells_as_its_header(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        header, *rows = table.splitlines()
+        assert [row for row in rows if len(cells(row)) != len(cells(header))] == []
 
 
 @pytest.mark.filterwarnings("error")
