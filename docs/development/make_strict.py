@@ -15,8 +15,11 @@ HEAD = """\
 # Strict mode
 
 `OpenAIMock(strict=True)`, `@openai_responses.mock(strict=True)` and `@pytest.mark.openai_mock(strict=True)` reject what
-the service rejects, so that a test finds the failure before production does. Without it, a test may send half of a
-request.
+the service rejects, so that a test finds the failure before production does. Without it, a test may send an incomplete
+request if it sets the answer.
+
+To check answers against schemas, strict mode needs `jsonschema`: run `pip install '.[strict]'` in a checkout. Without
+it, a call whose answer would be checked raises an `ImportError`.
 
 ```python
 import openai
@@ -60,12 +63,12 @@ callable of the test gives it.
 | an object that does not exist, by the names [in this list](#objects-that-do-not-exist) | yes | no | yes |
 | a missing required parameter | yes | no | yes |
 | a response without a model and a prompt, or without any input | no | no | yes |
-| [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | no | yes |
+| [the history of a conversation](checks.md#the-history-of-a-conversation) | yes | only over a WebSocket | yes |
 | the lines of a batch, files that cannot be read | yes | no | yes |
 | an API key | no | no | yes |
 | unknown parameters, and unknown keys at any depth | no | no | yes |
 | required keys at any depth | no | no | yes |
-| types and literals at any depth; a number or boolean as text only in a form | no | no | yes |
+| types and literals at any depth; numbers and booleans may be text only in form data | no | no | yes |
 | [limits](#limits) of texts, arrays and objects; patterns of names | no | no | yes |
 | [models](#models): the right endpoint, and parameters and values that they support | no | no | yes |
 | parameters of chat in responses, [by their new name](#moved-parameters) | no | no | yes |
@@ -80,7 +83,7 @@ callable of the test gives it.
 | `strict` schemas that leave something open, except in recursive definitions, or have `oneOf` | no | no | yes |
 | endpoints that [were shut down](#endpoints-that-were-shut-down) | no | no | yes |
 | answers of the test against the schema and the tools of the request | no | no | yes |
-| a request that [no rule](rules.md) takes, if there are rules | no | no | yes |
+| a request that [no rule](rules.md) matches, if the endpoint has rules and no `.response` | no | no | yes |
 
 Required keys, known keys, types and literals are those of the parameter types of the installed SDK. Where the service
 was seen to accept more, [two tables](#where-the-service-asks-for-less) say so.
