@@ -24008,8 +24008,7 @@ class OpenAIMock(_NoNewAttributes):
         """
         # `raw_url` of a converted request is the client's own URL, which doesn't have to be parsed again
         url, _, query = _strip_userinfo(_httpx_request(request).raw_url).partition("?")
-        is_beta = request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1"
-        is_beta = is_beta or "beta=true" in query.split("&")
+        is_beta = _is_beta(request, query)
         path, deployment = self._locate(request, url, is_beta) or ("", None)
         if path == "/traces/ingest" or (url in _TOKEN_URLS and request.method == "POST"):
             return None
@@ -24037,12 +24036,10 @@ class OpenAIMock(_NoNewAttributes):
 
     def _unmatched_message(self, request: httpx.Request) -> str:
         """Return the error message for a request that the mock doesn't answer, with a hint what to change."""
-        url = _strip_userinfo(str(request.url)).partition("?")[0]
+        url, _, query = _strip_userinfo(str(request.url)).partition("?")
         location = self._locate(request, url)
         if location is not None:
-            target = f"{request.method} {location[0]}"
-            endpoints = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values()}
-            return f"the API has no endpoint {target}.{_did_you_mean(target, endpoints)}"
+            return _unknown_endpoint_message(request.method, location[0], _is_beta(request, query))
         method = "WS" if request.url.scheme in ("ws", "wss") else request.method
         split = _split_base(method, url) or _split_base(method, url, beta=True)
         base_url_hint = ""
@@ -24054,6 +24051,27 @@ class OpenAIMock(_NoNewAttributes):
             "`openai_mock.router`, which can also pass it through. "
             f"The mock only answers at {', '.join(self._bases)}"
         )
+
+
+def _is_beta(request: httpx.Request, query: str) -> bool:
+    """Return True if a request is to an endpoint of the beta, by its query or by the header of a WebSocket."""
+    if request.method == "WS" and request.headers.get("openai-beta") == "realtime=v1":
+        return True
+    return "beta=true" in query.split("&")
+
+
+def _unknown_endpoint_message(method: str, path: str, beta: bool) -> str:
+    """Return the error message for a path that the installed SDK has no method for.
+
+    It names the release that has one, or else the closest path of the installed release.
+    """
+    try:
+        _find_row_of_any_release(method, path, beta)
+    except _MissingInSDKError as error:
+        return str(error)
+    target = f"{method} {path}"
+    endpoints = {f"{row.method} {row.path.partition('?')[0]}" for row in _rows().values() if _sdk_has_method(row.name)}
+    return f"the API has no endpoint {target}.{_did_you_mean(target, endpoints)}"
 
 
 @functools.lru_cache(maxsize=16)

@@ -27298,21 +27298,40 @@ async def test_server_knows_every_row_of_the_table(row):
     assert row.method in {match.method for match, _ in found}
 
 
-async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(monkeypatch):
+@pytest.fixture
+def sdk_without_video_lists(monkeypatch):
+    """Make the module use an SDK without `videos.list`."""
     has_method = openai_responses._sdk_has_method
     monkeypatch.setattr(openai_responses, "_sdk_has_method", lambda name: name != "videos.list" and has_method(name))
     openai_responses._find_row.cache_clear()
+    yield
+    openai_responses._find_row.cache_clear()
+
+
+async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(sdk_without_video_lists):
     app = OpenAIMock()
-    try:
-        answer = await server_request(app, "GET", "/v1/videos")
-    finally:
-        openai_responses._find_row.cache_clear()
+    answer = await server_request(app, "GET", "/v1/videos")
     assert answer.status_code == 501
     assert answer.headers["x-should-retry"] == "false"
     message = answer.json()["error"]["message"]
     assert message == f"videos.list needs openai 2.2.0 or later; the mock runs with openai {openai.__version__}"
     assert len(app.mistakes) == 1
     app.mistakes.clear()
+
+
+@pytest.mark.parametrize("url", ["/videos", "/videos?beta=true"])
+def test_error_of_a_call_that_the_installed_release_lacks_names_the_release(
+    openai_mock, client, sdk_without_video_lists, url
+):
+    message = f"videos.list needs openai 2.2.0 or later; the mock runs with openai {openai.__version__}"
+    with pytest.raises(openai_responses.RequestNotMocked, match=f"^{re.escape(message)}$"):
+        client.get(url, cast_to=object)
+
+
+def test_calls_that_the_installed_release_lacks_are_not_suggested(openai_mock, client, sdk_without_video_lists):
+    with pytest.raises(openai_responses.RequestNotMocked, match="the API has no endpoint GET /videoz") as raised:
+        client.get("/videoz", cast_to=object)
+    assert "'GET /videos'" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", sorted({row.name for row in ROUTES}))
