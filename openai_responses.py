@@ -21943,11 +21943,13 @@ def error(
         don't slow tests down, and there is no `retry-after`.
     headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
         With `retry-after` or `retry-after-ms`, neither of them is added.
-    Raises `ValueError` for any other status, for a code that is almost one of the API's, and for a header that HTTP does
-        not allow, and `TypeError` for a header that is not a str.
+    Raises `ValueError` for any other status, for a code that is almost one of the API's, for a negative `retry_after`,
+        and for a header that HTTP does not allow, and `TypeError` for a header that is not a str.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
+    if retry_after is not None and retry_after < 0:
+        raise ValueError(f"error({status}, retry_after={retry_after!r}): expected 0 or more")
     _check_error_code(status, code)
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)

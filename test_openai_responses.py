@@ -24784,6 +24784,11 @@ async def test_retry_after_is_also_sent_in_whole_seconds(create, either_client, 
     assert sent == headers
 
 
+def test_negative_retry_after_is_rejected():
+    with pytest.raises(ValueError, match=re.escape("error(429, retry_after=-1): expected 0 or more")):
+        error(429, retry_after=-1)
+
+
 @pytest.mark.parametrize("name", ["retry-after", "Retry-After", "retry-after-ms", "Retry-After-Ms"])
 @pytest.mark.parametrize("retry_after", [None, 7])
 def test_retry_header_of_the_test_is_the_only_one(create, client, name, retry_after):
