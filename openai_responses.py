@@ -13960,6 +13960,13 @@ def _default_transcript(call: _Call) -> str | None:
     return template.format(_DEFAULT_TEXT) if template else None
 
 
+def _turn_to_transcript(turn: Turn) -> _JSON:
+    """Convert a turn to a partial of a transcript. Raises `TypeError` for a turn that isn't just a whole text."""
+    if turn.stop or turn.reasoning:
+        raise TypeError(f"{turn!r}: this endpoint answers with a whole text, without a reason to stop or reasoning")
+    return _turn_to_text(turn)
+
+
 def _to_captions(call: _Call, text: str) -> str:
     """Return a text as captions if the request asks for captions and the text isn't captions already."""
     response_format = str(call.body.get("response_format"))
@@ -14285,8 +14292,8 @@ _extend_table(
 _extend_table(
     _TURN_CONVERTERS,
     {
-        "audio.Transcription": _turn_to_text,
-        "audio.Translation": _turn_to_text,
+        "audio.Transcription": _turn_to_transcript,
+        "audio.Translation": _turn_to_transcript,
     },
 )
 

@@ -17801,6 +17801,15 @@ def test_stream_of_events_for_whisper_is_a_mistake(openai_mock, client):
         client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, stream=True)
 
 
+@pytest.mark.parametrize("name", ["audio.transcriptions.create", "audio.translations.create"])
+@pytest.mark.parametrize(
+    "turn", [cut("x"), filtered("x"), reasoning("Hm.") + "x"], ids=["cut", "filtered", "reasoning"]
+)
+def test_transcript_must_be_a_whole_text(openai_mock, name, turn):
+    with pytest.raises(TypeError, match="this endpoint answers with a whole text"):
+        lookup(openai_mock, name).response = turn
+
+
 @pytest.mark.parametrize("name", ["transcriptions", "translations"])
 @pytest.mark.parametrize(
     "response_format, template",
@@ -34446,6 +34455,50 @@ def test_docs_are_collected():
     assert DOCSTRING_BLOCKS
 
 
+# ---- the builders that an endpoint does not take ---------------------------------------------------------------------
+
+
+BUILDER_EXAMPLES = {
+    "tool_call": tool_call("f"),
+    "refusal": refusal(),
+    "cut": cut("x"),
+    "filtered": filtered("x"),
+    "reasoning": reasoning("Hm.") + "x",
+    "cited(url=...)": cited("x", url="https://a.test"),
+    "cited(file_id=...)": cited("x", file_id="file-1"),
+    "as_json": openai_responses.as_json({"a": 1}),
+    "reply": reply("x"),
+}
+
+
+BUILDERS_TABLE = (
+    (DOCS / "builders.md").read_text(encoding="utf-8").partition("| endpoint | without |")[2].partition("\n\n")[0]
+)
+
+
+def documented_refusals():
+    """Return the endpoints in the table of the page about builders, each with the names of the builders it refuses."""
+    refusals = {}
+    for endpoints, builders in re.findall(r"^\| (`.+?) \| (`.+) \|$", BUILDERS_TABLE, re.MULTILINE):
+        names = re.findall("`(.+?)`", builders)
+        for endpoint in re.findall("`(.+?)`", endpoints):
+            refusals[endpoint] = {builder for builder in BUILDER_EXAMPLES if builder.startswith(tuple(names))}
+    return refusals
+
+
+@pytest.mark.parametrize("endpoint, names", [*documented_refusals().items(), ("responses.create", set())])
+def test_endpoint_refuses_the_builders_in_the_table(openai_mock, endpoint, names):
+    if endpoint in MISSING_NAMES:
+        pytest.skip(f"this SDK has no {endpoint}")
+    refused = set()
+    for name, answer in BUILDER_EXAMPLES.items():
+        try:
+            lookup(openai_mock, endpoint).response = answer
+        except TypeError:
+            refused.add(name)
+    assert refused == names
+
+
 # ---- the items of the page about hosted tools ------------------------------------------------------------------------
 
 
@@ -35355,7 +35408,7 @@ def test_stubs_define_exactly_the_resources_of_the_state():
         ("text", {"TextEndpoint", "BinaryEndpoint", "ChoiceEndpoint"}),
         (b"bytes", {"BinaryEndpoint", "ImageEndpoint"}),
         ([[0.5, 1]], {"VectorEndpoint"}),
-        (cut("turn"), {"TextEndpoint"}),
+        (openai_responses.as_json("turn"), {"TextEndpoint"}),
         (
             {},
             {
