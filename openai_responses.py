@@ -21380,7 +21380,7 @@ def _argument_parser() -> Any:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="also reject requests that the service rejects but tests often send, such as unknown models",
+        help="also reject requests that the service rejects but tests often send, such as unknown parameters",
     )
     parser.add_argument(
         "--only-scripted",
