@@ -17155,12 +17155,16 @@ _STREAM_BREAK = object()
 
 
 class _PacedStream(_SyncAsyncStream):
-    """A stream of events with the delays and the fault of a pace. A pace among the events applies to those after it."""
+    """A stream of events with the delays and the fault of a pace. A pace among the events applies to those after it.
 
-    def __init__(self, events: Any, pace: Pace, request: httpx.Request) -> None:
+    may_be_short: True if the stream may end before the fault. Otherwise that is a mistake of the test.
+    """
+
+    def __init__(self, events: Any, pace: Pace, request: httpx.Request, may_be_short: bool = False) -> None:
         super().__init__(events)
         self.pace = pace
         self.request = request
+        self.may_be_short = may_be_short
         self.raised_fault: BaseException | None = None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -17178,9 +17182,11 @@ class _PacedStream(_SyncAsyncStream):
         event = _STREAM_START
         while event is not _STREAM_END:
             if isinstance(event, Pace):
+                self._check_length(number, event)
                 self.pace = event
                 number = 0
             elif event is not _STREAM_START:
+                self._check_length(number, event)
                 delay = self._delay(number)
                 await _sleep(min(delay, read_timeout))
                 if delay > read_timeout:
@@ -17191,6 +17197,7 @@ class _PacedStream(_SyncAsyncStream):
                 return
             number += 1
             event = await anext(self.source, _STREAM_END)
+        self._check_length(number, _STREAM_END)
 
     def timed_messages(self) -> Iterator[tuple[float, Any]]:
         """Yield the messages of a WebSocket, with the seconds to wait before each.
@@ -17211,19 +17218,39 @@ class _PacedStream(_SyncAsyncStream):
     def _timed_events(self) -> Iterator[tuple[float, Any]]:
         """Yield each event, with the seconds to wait before it.
 
-        After `pace.fail_after` events, yield `_STREAM_BREAK` and end. A shorter stream ends without it.
+        After `pace.fail_after` events, yield `_STREAM_BREAK` and end. Raise `AssertionError` for a shorter stream.
         """
         number = 0  # of the start, so that `fail_after=0` breaks the stream before its first event
         for event in itertools.chain([_STREAM_START], super().__iter__()):
             if isinstance(event, Pace):
+                self._check_length(number, event)
                 self.pace = event
                 number = 0
             elif event is not _STREAM_START:
+                self._check_length(number, event)
                 yield self._delay(number), event
             if number == self.pace.fail_after:
                 yield 0.0, _STREAM_BREAK
                 return
             number += 1
+        self._check_length(number, _STREAM_END)
+
+    def _check_length(self, number: int, event: Any) -> None:
+        """Raise `AssertionError` if the events of the pace end before the one that it breaks the stream after.
+
+        They end with the stream, with another pace, and with `[DONE]`, after which the SDK reads no more.
+        number: the number of the event. That of the last event before it is one less.
+        """
+        if self.pace.fail_after is None or self.may_be_short:
+            return
+        is_end = event is _STREAM_END or isinstance(event, Pace)
+        if is_end or _to_event(event)[1] == "[DONE]":
+            name = "stop_after" if self.pace.fault == b"" else "fail_after"
+            count = number - 1
+            raise AssertionError(
+                f"streamed(..., {name}={self.pace.fail_after}): the stream has only {_count_noun(count, 'event')}; "
+                f"expected {count} or less"
+            )
 
     def _delay(self, number: int) -> float:
         return self.pace.first_delay if number == 1 else self.pace.delay
@@ -17506,8 +17533,8 @@ async def _resolve_script(call: _Call, script: _Script, wait: _Wait) -> _Script 
         if inspect.isawaitable(value):
             value = await wait(value)
         if isinstance(value, _LazyResponse):
-            if script.pace != _NO_DELAY:
-                value.stream = _PacedStream(value.stream, script.pace, call.request)
+            if script.pace != _NO_DELAY:  # an error that a callable returns is shorter than its streams
+                value.stream = _PacedStream(value.stream, script.pace, call.request, may_be_short=True)
             return value
         if isinstance(value, unittest.mock.NonCallableMock):
             raise TypeError(f"{call.row.name}.response returned {value!r}; give the mock a return_value")
@@ -22081,6 +22108,8 @@ def streamed(
         an event, such as an error, and an int is the code that a WebSocket closes with. By default the connection breaks.
     stop_after: the number of events that arrive before the stream ends early, as if it were complete. The SDK doesn't
         report this.
+    `fail_after` or `stop_after` beyond the last event is a mistake of the test: reading the stream raises
+        `AssertionError`.
     Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, and both `fail_after` and
         `stop_after`. Raises `TypeError` for a value or a `fault` of another type, and for a list of texts that are not
         events.
@@ -25188,7 +25217,7 @@ class _Replay:
             return _PacedStream(self._unfinished_events(events), _NO_DELAY, call.request)
         if fault:
             pace = Pace(fail_after=len(events), fault=fault)
-            return _PacedStream(map(_event_from_recording, events), pace, call.request)
+            return _PacedStream(map(_event_from_recording, events), pace, call.request, may_be_short=True)
         return _PacedStream(_EventBatches(map(_event_from_recording, events)), _NO_DELAY, call.request)
 
     def _unfinished_events(self, events: Sequence[Any]) -> Iterator[_Event]:

@@ -15174,6 +15174,17 @@ def test_asynchronous_live_stream_ends_after_a_time_without_events(openai_mock, 
 
 
 @requires("beta.agents.sessions.create")
+def test_fault_after_the_last_event_of_a_turn_is_a_mistake(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = streamed("One two.", fail_after=100)
+
+    async def read_creation(client):
+        await collect(create_session(client, stream=True))
+
+    with pytest.raises(AssertionError, match=r"fail_after=100\): the stream has only \d+ events"):
+        run_with_client(client_kind, read_creation)
+
+
+@requires("beta.agents.sessions.create")
 def test_fault_of_a_turn_breaks_one_stream(openai_mock, client_kind):
     openai_mock.beta.agents.sessions.stream.response = [streamed("One two.", fail_after=3), "Three."]
 
@@ -23575,6 +23586,40 @@ def test_stop_after_ends_a_stream_without_an_error(create, client_kind):
     assert run_with_client(client_kind, stream_with) == "one two "
 
 
+@pytest.mark.parametrize("argument", ["fail_after", "stop_after"])
+@pytest.mark.parametrize(
+    "answer, count",
+    [("Hello there", 4), (list(chunks()), len(WORDS)), (async_chunks, len(WORDS))],
+    ids=["text", "list", "generator"],
+)
+def test_fault_after_the_last_event_is_a_mistake(create, client_kind, answer, count, argument):
+    create.response = streamed(answer, **{argument: count + 1})
+    message = f"streamed(..., {argument}={count + 1}): the stream has only {count} events; expected {count} or less"
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}$"):
+        run_with_client(client_kind, read_stream, [])
+
+
+def test_fault_after_the_last_event_of_a_response_is_a_mistake(openai_mock, client_kind):
+    openai_mock.responses.create.response = streamed("Hello there", fail_after=11)
+    with pytest.raises(AssertionError, match=r"fail_after=11\): the stream has only 10 events; expected 10 or less"):
+        run_with_client(client_kind, read_stream, [], "responses")
+
+
+def test_fault_after_the_last_piece_of_a_download_is_a_mistake(openai_mock, client):
+    openai_mock.files.content.response = streamed(b"abc", chunk=2, fail_after=3)
+    with (
+        client.files.with_streaming_response.content("file-1") as response,
+        pytest.raises(AssertionError, match=r"fail_after=3\): the stream has only 2 events; expected 2 or less"),
+    ):
+        response.read()
+
+
+def test_fault_may_be_after_the_end_of_an_error(create):
+    create.response = streamed(lambda request: error(400, "Too long."), fail_after=3)
+    with pytest.raises(openai.BadRequestError, match="Too long"):
+        complete("Hi")
+
+
 def test_sdk_retries_set_faults_without_delay(create, client_kind, caplog):
     caplog.set_level(logging.INFO, "openai._base_client")
     create.response = [timeout(), httpx.ConnectError("no route"), error(500), "Here I am."]
@@ -26633,6 +26678,16 @@ def test_bugs_in_generators_of_a_websocket_are_mistakes(openai_mock, client_kind
     with contextlib.suppress(connection_closed_error(), mistake):  # the asynchronous client raises it as a cause
         websocket_events(client_kind, says("Hi"))
     assert [type(remembered.error) for remembered in openai_mock.mistakes] == [mistake]
+    openai_mock.mistakes.clear()
+
+
+@requires("responses.connect")
+def test_fault_after_the_last_event_of_a_websocket_is_a_mistake(openai_mock, client_kind):
+    openai_mock.responses.connect.response = streamed("Hello there", fail_after=11, fault=1011)
+    with contextlib.suppress(connection_closed_error(), AssertionError):  # the asynchronous client raises it as a cause
+        websocket_events(client_kind, says("Hi"), says("Hi"))
+    (mistake,) = openai_mock.mistakes
+    assert "fail_after=11): the stream has only 10 events" in str(mistake.error)
     openai_mock.mistakes.clear()
 
 
