@@ -3607,6 +3607,7 @@ _KEYS_BEYOND_TYPES = {
     "ImageGeneration": {"n"},
     "ImageGenerationCall": {"action", "background", "output_format", "quality", "revised_prompt", "size"},
     "Message": {"id"},
+    "ResponseCustomToolCall": {"status"},
 }
 
 
@@ -9145,7 +9146,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     "custom_tool_call": _ItemType(
         id_prefix="ctc_",
         models={
-            "ResponseCustomToolCall": {},
+            "ResponseCustomToolCall": {"status": "completed"},  # the SDK's type lacks it, the service sends it
             "ResponseCustomToolCallItem": {},
         },
         events=(_StreamedField("input"),),

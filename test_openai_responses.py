@@ -11566,7 +11566,7 @@ DEFAULT_ITEMS = {
         "pending_safety_checks": [],
         "status": "completed",
     },
-    "custom_tool_call": {"name": "", "input": "input"},
+    "custom_tool_call": {"name": "", "input": "input", "status": "completed"},
     "file_search_call": {"queries": ["Hi"], "results": None, "status": "completed"},
     "function_call": {"name": "", "arguments": "{}", "status": "completed"},
     "image_generation_call": {
