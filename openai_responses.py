@@ -3587,6 +3587,7 @@ def _client_event_fields(event: Any) -> Mapping[str, Any]:
 # Required keys of the SDK's types that the service doesn't require, by type without any `Beta` prefix: as recorded.
 _KEYS_NOT_REQUIRED = {
     "FunctionTool": {"parameters", "strict"},
+    "ResponseComputerToolCall": {"pending_safety_checks"},  # the service's own agents SDK leaves out an empty list
     "ResponseInputImage": {"detail"},
     "ResponseInputImageContent": {"detail"},
     "ResponseOutputMessage": {"id", "status", "type"},

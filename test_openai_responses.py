@@ -6223,6 +6223,25 @@ OUTPUT_TEXT = {"type": "output_text", "text": "x"}
             id="answer without ID, status, type and annotations",
         ),
         pytest.param(
+            *respond_with(
+                input=[
+                    {
+                        "type": "computer_call",
+                        "id": "cu_1",
+                        "call_id": "call_1",
+                        "action": {"type": "screenshot"},
+                        "status": "completed",
+                    },
+                    {
+                        "type": "computer_call_output",
+                        "call_id": "call_1",
+                        "output": {"type": "computer_screenshot", "image_url": "https://example.com/a.png"},
+                    },
+                ]
+            ),
+            id="computer call without safety checks",
+        ),
+        pytest.param(
             *chat_with(messages=[*USER_MESSAGES, {"role": "assistant", "content": "x", "annotations": []}]),
             id="annotations of an answer",
         ),
