@@ -8844,12 +8844,28 @@ def _deferred_tools(call: _Call, response: Mapping[str, Any]) -> list[_JSON]:
     return deferred
 
 
-def _mcp_approval_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the id of the approval request that the input answers, or null."""
+def _mcp_call_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the name of a called MCP tool, and the id of the approval request that the input answers, or null."""
+    fields = _mcp_tool_name(call, response, position)
     for item in _only_dicts(call.body.get("input")):
         if item.get("type") == "mcp_approval_response":
-            return {"approval_request_id": item.get("approval_request_id")}
-    return {"approval_request_id": None}
+            return fields | {"approval_request_id": item.get("approval_request_id")}
+    return fields | {"approval_request_id": None}
+
+
+def _mcp_tool_name(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the first name among the allowed tools of the request's MCP server, as a field."""
+    tool = _find_tool("mcp", call.body)
+    names = _get_dict(tool, "allowed_tools").get("tool_names") or tool.get("allowed_tools")
+    if not names or not isinstance(names, list):
+        return {}
+    return {"name": str(names[0])}
+
+
+def _listed_mcp_tools(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the tools of an MCP server, each with the first name among the allowed tools."""
+    name = _mcp_tool_name(call, response, position)
+    return {"tools": [tool | name for tool in response["output"][position]["tools"]]}
 
 
 def _image_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -9109,6 +9125,7 @@ _EMPTY_PARAMETERS: _JSON = {
     "type": "object",
     "properties": {},
 }
+_MCP_TOOL_NAME = "search"  # of a tool of an MCP server, if the request doesn't name the allowed tools
 _ITEM_TYPES: dict[str, _ItemType] = {
     "additional_tools": _ItemType(
         id_prefix="at_",
@@ -9204,9 +9221,10 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     ),
     "mcp_approval_request": _ItemType(
         id_prefix="mcpr_",
-        models={"McpApprovalRequest": {}},
+        models={"McpApprovalRequest": {"name": _MCP_TOOL_NAME}},
         tool="mcp",
         tool_fields=("server_label",),
+        request_fields=_mcp_tool_name,
     ),
     "mcp_call": _ItemType(
         id_prefix="mcp_",
@@ -9214,13 +9232,14 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             "McpCall": {
                 "approval_request_id": None,
                 "error": None,
+                "name": _MCP_TOOL_NAME,
                 "output": _DEFAULT_TEXT,
             }
         },
         events=("in_progress", _StreamedField("arguments"), "completed"),
         tool="mcp",
         tool_fields=("server_label",),
-        request_fields=_mcp_approval_fields,
+        request_fields=_mcp_call_fields,
     ),
     "mcp_list_tools": _ItemType(
         id_prefix="mcpl_",
@@ -9230,11 +9249,13 @@ _ITEM_TYPES: dict[str, _ItemType] = {
                 "annotations": {"read_only": False},
                 "description": _DEFAULT_TEXT,
                 "input_schema": _EMPTY_PARAMETERS,
+                "name": _MCP_TOOL_NAME,
             },
         },
         events=("in_progress", "completed"),
         tool="mcp",
         tool_fields=("server_label",),
+        request_fields=_listed_mcp_tools,
     ),
     "message": _ItemType(
         id_prefix="msg_",
@@ -16029,6 +16050,8 @@ _extend_table(
             "value": _NewId("ek_"),
             "expires_at": _Timestamp(600),
         },
+        "RealtimeMcpApprovalRequest": {"name": _MCP_TOOL_NAME},
+        "RealtimeMcpToolCall": {"name": _MCP_TOOL_NAME},
         "RealtimeResponse": {
             "output": [_DEFAULT_ASSISTANT_MESSAGE],
             "usage": {},

@@ -11597,9 +11597,9 @@ DEFAULT_ITEMS = {
         "status": "completed",
     },
     "local_shell_call": {"action": {"type": "exec", "command": ["ls"], "env": {}}, "status": "completed"},
-    "mcp_approval_request": {"name": "", "arguments": "{}", "server_label": "server_label"},
+    "mcp_approval_request": {"name": "search", "arguments": "{}", "server_label": "server_label"},
     "mcp_call": {
-        "name": "",
+        "name": "search",
         "arguments": "{}",
         "server_label": "server_label",
         "approval_request_id": None,
@@ -11611,7 +11611,7 @@ DEFAULT_ITEMS = {
         "server_label": "server_label",
         "tools": [
             {
-                "name": "",
+                "name": "search",
                 "description": "This is a mock response.",
                 "annotations": {"read_only": False},
                 "input_schema": EMPTY_SCHEMA,
@@ -11864,6 +11864,10 @@ MCP_TOOL = {"type": "mcp", "server_label": "maps", "server_url": "https://exampl
         ("mcp_list_tools", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
         ("mcp_approval_request", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
         ("mcp_call", {"tools": [MCP_TOOL]}, {"server_label": "maps"}),
+        ("mcp_list_tools", {"tools": [MCP_TOOL | {"allowed_tools": ["ask"]}]}, {"tools": [{"name": "ask"}]}),
+        ("mcp_approval_request", {"tools": [MCP_TOOL | {"allowed_tools": ["ask", "tell"]}]}, {"name": "ask"}),
+        ("mcp_call", {"tools": [MCP_TOOL | {"allowed_tools": {"tool_names": ["ask"]}}]}, {"name": "ask"}),
+        ("mcp_call", {"tools": [MCP_TOOL | {"allowed_tools": {"read_only": True}}]}, {"name": "search"}),
         (
             "mcp_call",
             {"input": [{"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]},
@@ -11911,6 +11915,10 @@ MCP_TOOL = {"type": "mcp", "server_label": "maps", "server_url": "https://exampl
         "listed MCP tools",
         "MCP approval request",
         "MCP call",
+        "listed MCP tools by name",
+        "MCP approval request by name",
+        "MCP call by name",
+        "MCP call of any tool that only reads",
         "approved MCP call",
         "image with a size of auto",
         "image with an action",
@@ -11924,6 +11932,15 @@ def test_output_item_depends_on_the_request(openai_mock, client, item_type, requ
     openai_mock.responses.create.response = {"output": [{"type": item_type}]}
     (item,) = client.responses.create(**INPUT_REQUEST | request_fields).to_dict()["output"]
     assert contains(item, expected)
+
+
+def test_set_names_of_mcp_tools_stay(openai_mock, client):
+    listed = {"type": "mcp_list_tools", "tools": [{"name": "a"}, {"name": "b"}]}
+    openai_mock.responses.create.response = {"output": [listed, {"type": "mcp_call", "name": "b"}]}
+    tools = [MCP_TOOL | {"allowed_tools": ["ask"]}]
+    listing, call = client.responses.create(**INPUT_REQUEST, tools=tools).output
+    assert [tool.name for tool in listing.tools] == ["a", "b"]
+    assert call.name == "b"
 
 
 def test_client_side_tool_search_has_a_call_id(openai_mock, client):
