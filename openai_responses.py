@@ -5257,10 +5257,13 @@ _NO_VALUE = object()  # stands for a value that does not exist, because None is 
 
 
 class _DeadEnd(NamedTuple):
-    """Schemas that no suggested value satisfies together, and the last value that was rejected."""
+    """Schemas that no suggested value satisfies together, and the first and the last value that was rejected.
+
+    Two keywords that contradict each other reject different values: a value is suggested for one of them.
+    """
 
     schemas: list[Any]
-    rejected: Any = _NO_VALUE
+    rejected: Sequence[Any] = ()
 
 
 @dataclasses.dataclass(eq=False, repr=False)
@@ -5311,15 +5314,15 @@ def _valid_values(parts: list[_SchemaPart], generation: _Generation) -> Iterator
     for plain_parts in _expand(parts, generation):
         skipped_before = generation.skipped_refs
         found = False
-        rejected = _NO_VALUE
+        rejected: list[Any] = []
         for value in _suggest(plain_parts, generation):
             if _satisfies(value, parts, generation):
                 found = True
                 yield value
             else:
-                rejected = value
+                rejected[1:] = [value]  # the first one stays
         # no dead end if nothing was suggested only because a recursive `$ref` wasn't followed any further
-        was_recursion_cut = skipped_before != generation.skipped_refs and rejected is _NO_VALUE
+        was_recursion_cut = skipped_before != generation.skipped_refs and not rejected
         if not found and not was_recursion_cut:
             generation.dead_ends.append(_DeadEnd([part.schema for part in parts], rejected))
 
@@ -5352,7 +5355,9 @@ def _describe_dead_end(generation: _Generation) -> str:
 
 
 def _find_culprits(
-    dead_end: _DeadEnd, select_keywords: Callable[[_JSON, Any, _Generation], list[str]], generation: _Generation
+    dead_end: _DeadEnd,
+    select_keywords: Callable[[_JSON, Sequence[Any], _Generation], list[str]],
+    generation: _Generation,
 ) -> list[tuple[Any, list[str]]]:
     """Return the schemas of a dead end for which some keywords are selected, each with these keywords.
 
@@ -5377,20 +5382,23 @@ def _find_culprits(
     return culprits
 
 
-def _rejecting_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
-    """Return the keywords of a schema for which the rejected value of a dead end is invalid."""
-    if rejected is _NO_VALUE:
-        return []
-    keywords = []
-    for keyword, argument in schema.items():
-        rule = _KEYWORD_RULES.get(keyword)
-        with contextlib.suppress(_GenerationError):
-            if rule and not rule(rejected, argument, schema, generation):
-                keywords.append(keyword)
-    return keywords
+def _rejecting_keywords(schema: _JSON, rejected: Sequence[Any], generation: _Generation) -> list[str]:
+    """Return the keywords of a schema for which a rejected value of a dead end is invalid."""
+    return [keyword for keyword in schema if any(_rejects(schema, keyword, value, generation) for value in rejected)]
 
 
-def _constraining_keywords(schema: _JSON, rejected: Any, generation: _Generation) -> list[str]:
+def _rejects(schema: _JSON, keyword: str, value: Any, generation: _Generation) -> bool:
+    """Return True if a value is invalid for a keyword of a schema, or if that would take too long to find out."""
+    rule = _KEYWORD_RULES.get(keyword)
+    try:
+        return rule is not None and not rule(value, schema[keyword], schema, generation)
+    except _UndecidedError:
+        return True
+    except _GenerationError:
+        return False
+
+
+def _constraining_keywords(schema: _JSON, rejected: Sequence[Any], generation: _Generation) -> list[str]:
     """Return the keywords of a schema that are not annotations."""
     return [keyword for keyword in schema if keyword in _KEYWORD_RULES or keyword in _NESTING_KEYWORDS]
 
@@ -5955,8 +5963,29 @@ def _matches_pattern(pattern: str, text: str, generation: _Generation) -> bool:
 def _may_backtrack(pattern: str) -> bool:
     """Return False if a pattern surely takes little time, because it has at most one repetition or alternative."""
     parsed = _parse_pattern(pattern)
-    choices = re.findall("_REPEAT, |BRANCH, ", repr(parsed))
-    return len(choices) > 1 or _looks_around(parsed)
+    return _looks_around(parsed) or _count_choices(parsed) > 1
+
+
+def _count_choices(parsed: Iterable[Any]) -> int:
+    """Return the number of choices in a regular expression: alternatives, and repetitions whose number may vary.
+
+    A fixed number of repetitions, such as `{4}`, is not a choice, but it repeats the choices in its piece.
+    parsed: the pairs of operation and argument that `_parse_pattern` returned.
+    """
+    count = 0
+    for operation, argument in parsed:
+        name = str(operation)
+        if name == "BRANCH":
+            count += 1 + sum(_count_choices(alternative) for alternative in argument[1])
+        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            least, most, piece = argument
+            piece_count = _count_choices(piece)
+            count += piece_count * least if least == most else piece_count + 1
+        elif name == "SUBPATTERN":
+            count += _count_choices(argument[-1])
+        elif name == "ATOMIC_GROUP":
+            count += _count_choices(argument)
+    return count
 
 
 _MAX_BACKTRACKING_LENGTH = 20  # characters; a text up to this length can be matched with any pattern

@@ -43,6 +43,7 @@ import types
 import typing
 import unittest
 import unittest.mock
+import uuid
 import warnings
 import wave
 import zipfile
@@ -9263,6 +9264,11 @@ def doubling(key, depth):
         ({"type": "string", "pattern": "((a{1000}){1000}){1000}"}, "asks for too large a value"),
         ({"type": "string", "pattern": r"^(a+)+\B$"}, "a schema with 'pattern'"),
         ({"type": "string", "pattern": r"^(?=(a+)+b)a{40}$"}, "a schema with 'pattern'"),
+        ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": "^(?:.a?){30}b$"}]}, "a schema with 'allOf'"),
+        (
+            {"type": "string", "format": "uuid", "pattern": r"^\d+-\d+-\d+-\d+-\d+$"},
+            "a schema with 'format' and 'pattern'",
+        ),
         (
             {"type": "array", "items": {"type": "null"}, "minItems": 2, "uniqueItems": True},
             "a schema with 'items', 'minItems', and 'uniqueItems'",
@@ -9281,7 +9287,7 @@ def doubling(key, depth):
         ({"oneOf": [{"type": "array"}, {"type": "array", "items": {}}]}, "a schema with 'oneOf'"),
         ({"type": "array", "contains": {"type": "null"}, "minContains": 2}, "a schema with 'contains'"),
         ({"allOf": [{"pattern": "^a{40}$"}, {"pattern": BACKTRACKING}]}, "a schema with 'allOf'"),
-        ({"minLength": 21, "not": {"pattern": BACKTRACKING}}, "a schema with 'minLength' and 'not'"),
+        ({"minLength": 21, "not": {"pattern": BACKTRACKING}}, "a schema with 'not'"),
         (
             {"type": "object", "required": ["a" * 40], "patternProperties": {BACKTRACKING: {}}},
             "a schema with the pattern '^(a+)+b$', which takes too long to match with 'aaa",
@@ -9578,6 +9584,20 @@ def test_reference_with_an_invalid_list_index_is_rejected(client, index):
     response_format, _ = formats({"$defs": POINTER_DEFS, **object_schema({"x": {"$ref": ref}})})
     with pytest.raises(openai.BadRequestError, match=re.escape(f"the reference {ref!r} leads nowhere")):
         client.chat.completions.create(**CHAT_REQUEST, response_format=response_format)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})$",
+        r"^([0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|0{8}-0{4}-0{4}-0{4}-0{12})$",
+    ],
+    ids=["fixed repetitions", "and alternatives"],
+)
+def test_value_of_a_format_fits_a_pattern_of_fixed_repetitions(pattern):
+    value = generated_value({"type": "string", "format": "uuid", "pattern": pattern})
+    assert str(uuid.UUID(value)) == value
+    assert re.search(pattern, value)
 
 
 @pytest.mark.parametrize("pattern", [r"^[A-Z]{2}-\d+$", r"(a|b)c?", r"[^a]\w+", r"^#[0-9a-f]{6}$", r"\S+@\S+", "x*"])
