@@ -7614,7 +7614,8 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
         if call.is_azure:
             fields["usage"]["input_tokens_details"] = {"cached_tokens": 0}
 
-    fields["output"] = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
+    items = [_item_with_request_fields(call, obj, position) for position in range(len(output))]
+    fields["output"] = _pair_calls_and_outputs(items)
     fields |= _fields_by_model(call.body, obj)
     if obj.get("moderation"):
         fields["moderation"] = _moderate_sides(call, _conversation_items(call), output)
@@ -8126,6 +8127,13 @@ _TOOL_CALL_TYPES = {
 _TOOL_OUTPUT_TYPES = {output_type for row in _TOOL_CALL_TYPES.values() for output_type in row.output_types}
 
 
+# For each type of output, the types of the calls that it may belong to. The service answers the calls of programs itself.
+_CALL_TYPES_BY_OUTPUT: dict[str, list[str]] = {"program_output": ["program"]}
+for _call_type, _tool_call_type in _TOOL_CALL_TYPES.items():
+    for _output_type in _tool_call_type.output_types:
+        _CALL_TYPES_BY_OUTPUT.setdefault(_output_type, []).append(_call_type)
+
+
 def _check_history(call: _Call) -> None:
     """Raise the error of a conversation in which an item lacks another one that it needs.
 
@@ -8555,6 +8563,34 @@ def _item_with_request_fields(call: _Call, response: Mapping[str, Any], position
     if row.request_fields:
         item |= row.request_fields(call, response, position)
     return item | _fields_of_tool(row, call.body)
+
+
+def _pair_calls_and_outputs(items: Iterable[_JSON]) -> list[_JSON]:
+    """Return the items of an output, where each tool output has the call id of the first call that has no output yet.
+
+    An output that has the call id of a call before it keeps it.
+    """
+    tracker = _CallTracker()
+    paired_items = []
+    for item in items:
+        call_types = _CALL_TYPES_BY_OUTPUT.get(item["type"], ())
+        if call_types and "call_id" in item:
+            item = item | _answered_call_id_field(item, call_types, tracker)
+            tracker.answer(item["call_id"])
+        elif item.get("call_id") is not None:
+            tracker.add(item["call_id"], item)
+        paired_items.append(item)
+    return paired_items
+
+
+def _answered_call_id_field(output: _JSON, call_types: Collection[str], tracker: _CallTracker) -> _JSON:
+    """Return the call id of the first call of some types without an output, as a field, unless an output has its call."""
+    if output["call_id"] in tracker.calls:
+        return {}
+    for call_id, tool_call in tracker.unanswered.items():
+        if tool_call["type"] in call_types:
+            return {"call_id": call_id}
+    return {}
 
 
 def _fields_of_tool(row: _ItemType, body: Mapping[str, Any]) -> _JSON:
