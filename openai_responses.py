@@ -8959,6 +8959,22 @@ def _diff_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
         yield {"type": f"{name}.done", "diff": operation["diff"] or ""}
 
 
+def _shell_environment(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the environment of a shell call, as a field: that of the request's tool, or null for a tool without one.
+
+    Without a tool, or for a tool that lets the service create a container, the item keeps its default, a new container.
+    """
+    tool = _find_tool("shell", call.body)
+    environment = _get_dict(tool, "environment")
+    if environment.get("type") == "local":
+        return {"environment": {"type": "local"}}  # without the skills of the tool
+    if environment.get("type") == "container_reference":
+        return {"environment": environment}
+    if tool and not environment:
+        return {"environment": None}
+    return {}
+
+
 def _command_events(item: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the commands of a shell call in pieces."""
     name = "response.shell_call_command"
@@ -9374,6 +9390,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
         },
         events=(_command_events,),
         initial={"action": {"commands": []}},
+        request_fields=_shell_environment,
     ),
     "shell_call_output": _ItemType(
         id_prefix="sho_",
