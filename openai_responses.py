@@ -8666,12 +8666,12 @@ _MODELS_WITH_PHASES = (
 
 
 def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the phase of a message, and its content with filenames in citations.
+    """Return the phase of a message, and its content with filenames and containers in citations.
 
     The content has log probabilities too, if the request includes them.
     """
     message = response["output"][position]
-    content = [_part_with_filenames(call.store, part) for part in message["content"]]
+    content = [_part_with_cited_files(call, response, part) for part in message["content"]]
     fields: _JSON = {}
     if "phase" not in message and re.match(_MODELS_WITH_PHASES, str(response["model"])):
         later_items = response["output"][position + 1 :]
@@ -8683,14 +8683,16 @@ def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> 
     return fields | {"content": content}
 
 
-def _part_with_filenames(store: StateStore, part: _JSON) -> _JSON:
-    """Return a part of a message with the name of each cited file that has none."""
+def _part_with_cited_files(call: _Call, response: Mapping[str, Any], part: _JSON) -> _JSON:
+    """Return a part of a message with the name of each cited file that has none, and with the container of its code."""
     if not part.get("annotations"):
         return part
     annotations = []
     for annotation in part["annotations"]:
         if annotation.get("type") == "file_citation" and not annotation.get("filename"):
-            annotation = annotation | {"filename": _stored_filename(store, annotation["file_id"])}
+            annotation = annotation | {"filename": _stored_filename(call.store, annotation["file_id"])}
+        elif annotation.get("type") == "container_file_citation":
+            annotation = annotation | {"container_id": _code_container_id(call, response)}
         annotations.append(annotation)
     return part | {"annotations": annotations}
 
@@ -8841,10 +8843,34 @@ def _calling_program(call: _Call, response: Mapping[str, Any], position: int) ->
     return {"status": "in_progress", "caller": {"type": "program", "caller_id": caller_id}}
 
 
-def _code_outputs(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the outputs of a code interpreter call, if the request includes them."""
+def _code_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the container of a code interpreter call, and its outputs if the request includes them."""
     outputs = [{"type": "logs", "logs": "42\n"}]  # the output of the default code, `print(42)`
-    return _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
+    fields = _fields_if_included(call, "code_interpreter_call.outputs", outputs=outputs)
+    return fields | {"container_id": _code_container_id(call, response)}
+
+
+def _code_container_id(call: _Call, response: Mapping[str, Any]) -> Any:
+    """Return the id of the container in which all code of a response runs, or None for a response without code.
+
+    It is the container that the request's tool names, or else that of the first call, or else of the first citation.
+    """
+    container = _find_tool("code_interpreter", call.body).get("container")
+    if isinstance(container, str):
+        return container
+    return next(_container_ids(response["output"]), None)
+
+
+def _container_ids(output: Sequence[_JSON]) -> Iterator[Any]:
+    """Yield the containers of all code interpreter calls of an output, and then of all citations of files in containers."""
+    for item in output:
+        if item["type"] == "code_interpreter_call":
+            yield item["container_id"]
+    for item in output:
+        for part in _only_dicts(item.get("content")):
+            for annotation in _only_dicts(part.get("annotations")):
+                if annotation.get("type") == "container_file_citation":
+                    yield annotation["container_id"]
 
 
 def _file_search_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -9231,7 +9257,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             }
         },
         events=("in_progress", _StreamedField("code"), "interpreting", "completed"),
-        request_fields=_code_outputs,
+        request_fields=_code_fields,
     ),
     "compaction": _ItemType(
         id_prefix="cmp_",

@@ -11963,6 +11963,135 @@ def test_set_names_of_mcp_tools_stay(openai_mock, client):
     assert call.name == "b"
 
 
+SHELL = {"type": "shell_call"}
+SHELL_RESULT = {"type": "shell_call_output"}
+
+
+@pytest.mark.parametrize(
+    "call_type, output_type",
+    [
+        ("apply_patch_call", "apply_patch_call_output"),
+        ("computer_call", "computer_call_output"),
+        ("custom_tool_call", "custom_tool_call_output"),
+        ("program", "program_output"),
+        ("shell_call", "shell_call_output"),
+    ],
+)
+def test_output_of_the_service_has_the_call_id_of_its_call(openai_mock, client, call_type, output_type):
+    if {call_type, output_type} - union_members("responses.ResponseOutputItem").keys():
+        pytest.skip(f"openai {openai.__version__} has no {output_type} in an answer")
+    item_types = [call_type, output_type, "message", call_type, output_type]
+    openai_mock.responses.create.response = {"output": [{"type": item_type} for item_type in item_types]}
+    first_call, first_output, _, second_call, second_output = client.responses.create(**INPUT_REQUEST).output
+    assert first_output.call_id == first_call.call_id
+    assert second_output.call_id == second_call.call_id
+    assert first_call.call_id != second_call.call_id
+
+
+@requires("shell_call_output")
+def test_outputs_after_parallel_calls_have_their_order(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [SHELL, SHELL, SHELL_RESULT, SHELL_RESULT]}
+    *calls, first_output, second_output = client.responses.create(**INPUT_REQUEST).output
+    assert [first_output.call_id, second_output.call_id] == [call.call_id for call in calls]
+
+
+@requires("shell_call_output")
+def test_output_after_an_answered_call_has_an_id_of_its_own(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [SHELL, SHELL_RESULT, SHELL_RESULT, SHELL]}
+    call_ids = [item.call_id for item in client.responses.create(**INPUT_REQUEST).output]
+    assert call_ids[0] == call_ids[1]
+    assert len(set(call_ids)) == 3
+
+
+@requires("shell_call_output")
+def test_set_call_ids_of_outputs_stay(openai_mock, client):
+    output = [SHELL | {"call_id": "a"}, SHELL | {"call_id": "b"}, SHELL_RESULT | {"call_id": "b"}, SHELL_RESULT]
+    openai_mock.responses.create.response = {"output": [*output, SHELL_RESULT | {"call_id": "c"}]}
+    call_ids = [item.call_id for item in client.responses.create(**INPUT_REQUEST).output]
+    assert call_ids == ["a", "b", "b", "a", "c"]
+
+
+def hosted_shell(container_id):
+    return {"type": "container_reference", "container_id": container_id}
+
+
+@requires("shell_call")
+@pytest.mark.parametrize(
+    "tool, environment",
+    [
+        ({}, None),
+        ({"environment": {"type": "local"}}, {"type": "local"}),
+        ({"environment": {"type": "local", "skills": []}}, {"type": "local"}),
+        ({"environment": hosted_shell("cntr_mine")}, hosted_shell("cntr_mine")),
+        ({"environment": {"type": "container_auto"}}, hosted_shell("cntr_000000000000000000000001")),
+    ],
+    ids=["none", "local", "local with skills", "named container", "new container"],
+)
+def test_shell_call_has_the_environment_of_its_tool(openai_mock, client, tool, environment):
+    openai_mock.responses.create.response = {"output": [SHELL]}
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=[{"type": "shell", **tool}]).to_dict()["output"]
+    assert item["environment"] == environment
+
+
+@requires("shell_call")
+@pytest.mark.parametrize("environment", [None, {"type": "local"}, hosted_shell("cntr_1")])
+def test_set_environment_of_a_shell_call_stays(openai_mock, client, environment):
+    openai_mock.responses.create.response = {"output": [SHELL | {"environment": environment}]}
+    tools = [{"type": "shell", "environment": hosted_shell("cntr_2")}]
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=tools).to_dict()["output"]
+    assert item["environment"] == environment
+
+
+@requires("shell_call")
+def test_call_of_a_local_shell_needs_an_output(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [SHELL]}
+    response = client.responses.create(**INPUT_REQUEST, tools=[{"type": "shell"}])
+    del openai_mock.responses.create.response
+    message = rejected_input(client, "Hi", previous_response_id=response.id)
+    assert message == f"No tool output found for shell call {response.output[0].call_id}."
+
+
+CODE = {"type": "code_interpreter_call"}
+CONTAINER_CITATION = {"type": "container_file_citation"}
+CODE_RESULT = {
+    "type": "message",
+    "content": [{"type": "output_text", "text": "a", "annotations": [CONTAINER_CITATION, CONTAINER_CITATION]}],
+}
+
+
+def containers_of(response):
+    """Return the containers of the calls and citations of a response, in order."""
+    container_ids = []
+    for item in response.to_dict()["output"]:
+        annotations = item["content"][0]["annotations"] if "content" in item else [item]
+        container_ids += [each["container_id"] for each in annotations]
+    return container_ids
+
+
+@pytest.mark.parametrize("output", [[CODE, CODE, CODE_RESULT], [CODE_RESULT, CODE], [CODE_RESULT]])
+def test_all_code_of_a_response_runs_in_one_container(openai_mock, client, output):
+    openai_mock.responses.create.response = {"output": output}
+    tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
+    first = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
+    second = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
+    assert len(first) == len(second) == 1
+    assert first.pop().startswith("cntr_")
+    assert first != second
+
+
+def test_code_runs_in_the_container_that_the_tool_names(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [CODE, CODE, CODE_RESULT]}
+    tools = [{"type": "code_interpreter", "container": "cntr_mine"}]
+    assert set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools))) == {"cntr_mine"}
+
+
+def test_set_containers_stay(openai_mock, client):
+    annotations = [CONTAINER_CITATION | {"container_id": "cntr_b"}, CONTAINER_CITATION]
+    message = {"type": "message", "content": [{"type": "output_text", "text": "a", "annotations": annotations}]}
+    openai_mock.responses.create.response = {"output": [CODE | {"container_id": "cntr_a"}, CODE, message]}
+    assert containers_of(client.responses.create(**INPUT_REQUEST)) == ["cntr_a", "cntr_a", "cntr_b", "cntr_a"]
+
+
 def test_client_side_tool_search_has_a_call_id(openai_mock, client):
     openai_mock.responses.create.response = {"output": [{"type": "tool_search_call"}]}
     (item,) = client.responses.create(**INPUT_REQUEST, tools=[CLIENT_TOOL_SEARCH]).output
