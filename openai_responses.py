@@ -8343,7 +8343,8 @@ def _check_followed(
     """Raise the 400 of stored reasoning that is sent without the item that followed it.
 
     More reasoning may be between them. Any item of the same turn may follow, and after reasoning with its encrypted
-    content any output of the model: clients keep such reasoning with its id, and the next item without one.
+    content any output of the model: clients keep such reasoning with its id, and the next item without one. Vercel's AI
+    SDK sends a reference to the reasoning, and then the call without its id, so a call is known by its call id, too.
     turns: the output of the stored response for the id of each of its items.
     encrypted_ids: the ids of the items that are sent with their encrypted content.
     """
@@ -8354,13 +8355,26 @@ def _check_followed(
                 pending.append(item)
             continue
         for reasoning in pending:
-            is_same_turn = turns.get(item.get("id")) is turns[reasoning["id"]]
+            turn = turns[reasoning["id"]]
+            is_same_turn = turns.get(item.get("id")) is turn or _is_call_of_turn(item, turn)
             is_encrypted = reasoning["id"] in encrypted_ids
             if not is_same_turn and not (is_encrypted and _is_from_model(item)):
                 _reject_lone_reasoning(reasoning)
         pending.clear()
     if pending:
         _reject_lone_reasoning(pending[0])
+
+
+def _is_call_of_turn(item: _JSON, turn: Iterable[_JSON]) -> bool:
+    """Return True if an item without an id is a tool call of a turn, by its type and its call id."""
+    if item.get("id") is not None or item.get("call_id") is None:
+        return False
+    return any(_call_identity(output_item) == _call_identity(item) for output_item in turn)
+
+
+def _call_identity(item: _JSON) -> tuple[Any, Any]:
+    """Return what makes two tool calls the same: their type and their call id."""
+    return item.get("type"), item.get("call_id")
 
 
 def _reject_lone_reasoning(item: _JSON) -> typing.NoReturn:

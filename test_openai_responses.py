@@ -7645,7 +7645,13 @@ LONE_REASONING = {
     "message of another turn": [USER, REASONING, ANSWER | {"id": "msg_3"}, USER],
     "message that is not stored": [USER, REASONING, ANSWER | {"id": "msg_9"}, USER],
     "message without an id": [USER, REASONING, without_id(ANSWER), USER],
-    "call without an id": [USER, REASONING, CALL_ITEM, OUTPUT_ITEM],
+    "call of another turn without an id": [
+        USER,
+        REASONING,
+        CALL_ITEM | {"call_id": "call_9"},
+        OUTPUT_ITEM | {"call_id": "call_9"},
+    ],
+    "output without an id": [USER, REASONING, OUTPUT_ITEM, STORED_CALL],
     "call after a message": [REASONING, USER, STORED_CALL, OTHER_CALL, OUTPUT_ITEM, OTHER_OUTPUT],
     "more reasoning": [USER, REASONING, REASONING | {"id": "rs_2"}, SEARCH],
     "reference": [USER, reference(REASONING), USER],
@@ -7673,6 +7679,13 @@ def test_turn_that_ends_with_reasoning_is_not_continued(openai_mock, client, out
     del openai_mock.responses.create.response
     expected = "Item 'rs_1' of type 'reasoning' was provided without its required following item."
     assert rejected_input(client, "Hi", **params) == expected
+
+
+@pytest.mark.parametrize("reasoning", [REASONING, reference(REASONING)], ids=["item", "reference"])
+def test_call_without_an_id_may_follow_the_reasoning_of_its_turn(turns, client, reasoning):
+    calls = [without_id(STORED_CALL), without_id(OTHER_CALL)]
+    input = [USER, reasoning, *calls, OUTPUT_ITEM, OTHER_OUTPUT]
+    assert client.responses.create(model="gpt-5", input=input).status == "completed"
 
 
 def test_conversation_may_have_stored_reasoning_before_items_with_new_ids(turns, client):
