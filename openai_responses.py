@@ -7475,6 +7475,55 @@ def _is_chosen(choice: Mapping[str, Any], tool: Mapping[str, Any]) -> bool:
     return choice_type == tool_type and choice.get(key) == tool.get(key)
 
 
+def _forced_output(call: _Call) -> _JSON | None:
+    """Return a response with the items of the hosted tool that `tool_choice` forces, or None if it doesn't force one."""
+    for tool in _chosen_tools(call.body):
+        item_types = _FORCED_ITEM_TYPES.get(_general_tool_type(tool))
+        if item_types:
+            output = [{"type": item_type} for item_type in item_types]
+            return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
+    return None
+
+
+def _chosen_tools(body: Mapping[str, Any]) -> list[_JSON]:
+    """Return the tools of a request one of which `tool_choice` forces."""
+    tools = _only_dicts(body.get("tools"))
+    choice = body.get("tool_choice")
+    if choice == "required":
+        return tools
+    if not isinstance(choice, dict):
+        return []
+    choices = _only_dicts(choice.get("tools")) if choice.get("mode") == "required" else [choice]
+    return [tool for tool in tools if any(_is_chosen(each, tool) for each in choices)]
+
+
+def _general_tool_type(tool: Mapping[str, Any]) -> str:
+    """Return the type of a tool without its version. That of a shell in a container of the service is `hosted_shell`."""
+    tool_type = str(tool.get("type"))
+    if tool_type == "shell" and _get_dict(tool, "environment").get("type") in ("container_auto", "container_reference"):
+        return "hosted_shell"
+    for prefix in _TOOL_TYPE_PREFIXES:
+        if tool_type.startswith(prefix):
+            return prefix
+    return tool_type
+
+
+# The items with which a response answers if `tool_choice` forces a hosted tool. After the items of a tool that the
+# service runs itself, the model writes a message: as recorded for web searches and patches.
+_FORCED_ITEM_TYPES = {
+    "apply_patch": ("apply_patch_call",),
+    "code_interpreter": ("code_interpreter_call", "message"),
+    "computer": ("computer_call",),
+    "file_search": ("file_search_call", "message"),
+    "hosted_shell": ("shell_call", "shell_call_output", "message"),
+    "image_generation": ("image_generation_call", "message"),
+    "local_shell": ("local_shell_call",),
+    "mcp": ("mcp_call", "message"),
+    "shell": ("shell_call",),
+    "web_search": ("web_search_call", "message"),
+}
+
+
 def _check_json_mode(call: _Call) -> None:
     """In JSON mode, the word must be in the conversation. Instructions don't count."""
     output_format = _get_dict(_get_dict(call.body, "text"), "format")
@@ -9643,6 +9692,7 @@ _RESPONSE_BEHAVIOR = _Behavior(
     references={"conversation": "conversations"},
     check=_check_response,
     strict_check=_check_response_strictly,
+    default=_forced_output,
     requested_fields=_list_tools,
     derive=_derive_response,
     store=_store_response,

@@ -11976,6 +11976,71 @@ def test_set_names_of_mcp_tools_stay(openai_mock, client):
     assert call.name == "b"
 
 
+FORCED_TOOLS = {
+    "apply_patch": ({"type": "apply_patch"}, ["apply_patch_call"]),
+    "code_interpreter": (
+        {"type": "code_interpreter", "container": {"type": "auto"}},
+        ["code_interpreter_call", "message"],
+    ),
+    "computer": ({"type": "computer_use_preview"}, ["computer_call"]),
+    "file_search": ({"type": "file_search", "vector_store_ids": ["vs_1"]}, ["file_search_call", "message"]),
+    "image_generation": ({"type": "image_generation"}, ["image_generation_call", "message"]),
+    "local_shell": ({"type": "local_shell"}, ["local_shell_call"]),
+    "mcp": (MCP_TOOL, ["mcp_call", "message"]),
+    "shell": ({"type": "shell"}, ["shell_call"]),
+    "hosted shell": (
+        {"type": "shell", "environment": {"type": "container_auto"}},
+        ["shell_call", "shell_call_output", "message"],
+    ),
+    "web_search": ({"type": "web_search"}, ["web_search_call", "message"]),
+    "web_search_preview": ({"type": "web_search_preview_2025_03_11"}, ["web_search_call", "message"]),
+}
+
+
+@pytest.mark.parametrize(
+    "tool, item_types",
+    [
+        pytest.param(*case, id=name, marks=[requires(case[1][0])] if case[1][0] in NEWER_ITEM_TYPES else [])
+        for name, case in FORCED_TOOLS.items()
+    ],
+)
+@pytest.mark.parametrize("form", ["required", "type", "allowed tools"])
+def test_forced_hosted_tool_is_called(openai_mock, client, tool, item_types, form):
+    choice = {key: tool[key] for key in ("type", "server_label") if key in tool}
+    tool_choice = {
+        "required": "required",
+        "type": choice,
+        "allowed tools": {"type": "allowed_tools", "mode": "required", "tools": [choice]},
+    }[form]
+    response = client.responses.create(**INPUT_REQUEST, tools=[tool], tool_choice=tool_choice)
+    assert [item.type for item in response.output] == item_types
+
+
+@pytest.mark.parametrize(
+    "tool_choice", ["auto", "none", {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "web_search"}]}]
+)
+def test_hosted_tool_that_is_not_forced_is_not_called(openai_mock, client, tool_choice):
+    response = client.responses.create(**INPUT_REQUEST, tools=[{"type": "web_search"}], tool_choice=tool_choice)
+    assert [item.type for item in response.output] == ["message"]
+
+
+@pytest.mark.parametrize(
+    "tool_choice, item_type",
+    [("required", "function_call"), ({"type": "web_search"}, "web_search_call")],
+)
+def test_forced_function_is_called_before_hosted_tools(openai_mock, client, tool_choice, item_type):
+    tools = [{"type": "web_search"}, {"type": "function", "name": "f", "parameters": {}, "strict": False}]
+    response = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice=tool_choice)
+    assert response.output[0].type == item_type
+
+
+def test_set_response_overrides_a_forced_hosted_tool(openai_mock, client):
+    openai_mock.responses.create.response = "Hi"
+    tools = [{"type": "web_search"}]
+    response = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice="required")
+    assert [item.type for item in response.output] == ["message"]
+
+
 SHELL = {"type": "shell_call"}
 SHELL_RESULT = {"type": "shell_call_output"}
 
