@@ -3584,10 +3584,11 @@ def _client_event_fields(event: Any) -> Mapping[str, Any]:
     return {name: key.type for name, key in _typed_dict_keys(event).items()}
 
 
-# Required keys of the SDK's types that the service doesn't require, by type without any `Beta` prefix: as recorded.
+# Required keys of the SDK's types that the service doesn't require, by type without any `Beta` prefix: as recorded, or as
+# OpenAI's agents SDK leaves them out.
 _KEYS_NOT_REQUIRED = {
     "FunctionTool": {"parameters", "strict"},
-    "ResponseComputerToolCall": {"pending_safety_checks"},  # the service's own agents SDK leaves out an empty list
+    "ResponseComputerToolCall": {"pending_safety_checks"},  # the agents SDK leaves out an empty list
     "ResponseInputImage": {"detail"},
     "ResponseInputImageContent": {"detail"},
     "ResponseOutputMessage": {"id", "status", "type"},

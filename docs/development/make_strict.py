@@ -236,7 +236,7 @@ def exceptions() -> str:
     return "\n".join(
         [
             "## Where the service asks for less\n",
-            "Keys that the SDK's types require and the service does not, as recorded:\n",
+            "Keys that the SDK's types require and the service does not, as recorded or left out by OpenAI's SDKs:\n",
             table(("type", "keys"), key_rows(module._KEYS_NOT_REQUIRED)),
             "Keys that the SDK's types lack and the service accepts, as recorded:\n",
             table(("type", "keys"), key_rows(module._KEYS_BEYOND_TYPES)),
