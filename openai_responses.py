@@ -20491,7 +20491,7 @@ async def _serve_call(
     try:
         mock = server.for_key(_request_api_key(scope, headers))
     except _ForgottenKeyError as error:
-        response = _server_error(410, str(error), "mock_error")
+        response = _mock_error(str(error))
         await _send(_add_cors_headers(response, headers), receive, send)
         return
     _track_new_objects(mock)
@@ -20564,8 +20564,8 @@ def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, st
 async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
     """Return the response of a mock to a request.
 
-    A network fault becomes a response whose connection breaks. A mistake of the test becomes an error response that the
-    SDKs don't retry.
+    A network fault becomes a response whose connection breaks. A mistake of the test becomes an error response that
+    clients don't retry.
     """
     _ended_in_fault.set(False)
     try:
@@ -20615,7 +20615,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     try:
         key_mock = mock.for_key(_request_api_key(scope, _request_headers(scope)))
     except _ForgottenKeyError as error:
-        await _refuse_websocket(_server_error(410, str(error), "mock_error"), scope, receive, send)
+        await _refuse_websocket(_mock_error(str(error)), scope, receive, send)
         return
     _track_new_objects(key_mock)
     if await _forward_websocket(key_mock, scope, receive, send):
@@ -20746,9 +20746,18 @@ def _mistake_response(error: BaseException) -> httpx.Response:
         error = error.__cause__
     if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    statuses = {AllMockedAssertionError: 404, _MissingInSDKError: 501}
-    status = next((status for error_type, status in statuses.items() if isinstance(error, error_type)), 500)
-    return _server_error(status, str(error), "mock_error")
+    if isinstance(error, AllMockedAssertionError):
+        return _server_error(404, str(error), "mock_error")
+    return _mock_error(str(error))
+
+
+def _mock_error(message: str) -> httpx.Response:
+    """Build an error response about the test, which clients don't retry.
+
+    Not all clients read `x-should-retry`. LangChain.js 1.4 retries every status but 400 to 407, 409 and 413, for more
+    than a minute. AI SDK 7 retries 408, 409, 429, and 500 or higher.
+    """
+    return _server_error(400, message, "mock_error")
 
 
 def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:
@@ -21061,7 +21070,7 @@ class _NotSetError(Exception):
 _CONTROL_ERROR_STATUS = {
     AssertionError: 409,
     AttributeError: 404,
-    _ForgottenKeyError: 410,
+    _ForgottenKeyError: 400,
     _NotSetError: 404,
     TypeError: 400,
     ValueError: 400,
@@ -21804,7 +21813,7 @@ async def _serve_mounted(scope: Any, receive: Any, send: Any) -> None:
         await mock({**scope, "root_path": f"/{name}"}, receive, send)
         return
     message = f"The test that {name} was served for has ended. Find what sends requests after the end of its test."
-    response = _server_error(410, message, "mock_error")
+    response = _mock_error(message)
     if scope["type"] == "websocket":
         await receive()
         await _refuse_websocket(response, scope, receive, send)

@@ -27643,7 +27643,7 @@ def sdk_without_video_lists(monkeypatch):
 async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(sdk_without_video_lists):
     app = OpenAIMock()
     answer = await server_request(app, "GET", "/v1/videos")
-    assert answer.status_code == 501
+    assert answer.status_code == 400
     assert answer.headers["x-should-retry"] == "false"
     message = answer.json()["error"]["message"]
     assert message == f"videos.list needs openai 2.2.0 or later; the mock runs with openai {openai.__version__}"
@@ -27942,7 +27942,7 @@ async def test_forgotten_key_gets_an_error_that_says_so(caplog):
     await server_chat_text(app, key="sk-b")
     with pytest.raises(openai.APIStatusError, match="The mock of this API key was forgotten") as raised:
         await server_chat_text(app, key="sk-a")
-    assert raised.value.status_code == 410
+    assert raised.value.status_code == 400
     assert raised.value.response.headers["x-should-retry"] == "false"
     assert "sk-a" not in str(raised.value)
     assert "dropped the mock of the API key used longest ago" in caplog.text
@@ -27956,7 +27956,7 @@ async def test_control_plane_refuses_to_set_a_response_of_a_forgotten_key():
     await server_chat_text(app, key="a")
     await server_chat_text(app, key="b")
     status, answer = await control_request(app, "PUT", CHAT_RESPONSE_PATH, "Hi", key="a")
-    assert status == 410
+    assert status == 400
     assert "POST /_mock/reset" in answer["error"]["message"]
 
 
@@ -27984,7 +27984,7 @@ async def test_websocket_of_a_forgotten_key_is_refused_with_an_error_that_says_s
     extensions = {"websocket.http.response": {}}
     scope = websocket_scope(headers={"authorization": "Bearer a"}, extensions=extensions)
     start, body = await run_asgi_app(app, scope, *websocket_messages())
-    assert start["status"] == 410
+    assert start["status"] == 400
     assert "was forgotten" in json.loads(body["body"])["error"]["message"]
 
 
@@ -28123,9 +28123,9 @@ async def test_server_drops_the_oldest_records_beyond_the_limit():
 
 async def test_server_drops_the_oldest_mistakes_beyond_the_limit_of_records():
     app = OpenAIMock(only_scripted=True, limits={"records": 1})
-    with pytest.raises(openai.InternalServerError, match="chat"):
+    with pytest.raises(openai.BadRequestError, match="chat"):
         await server_chat_text(app)
-    with pytest.raises(openai.InternalServerError, match="responses"):
+    with pytest.raises(openai.BadRequestError, match="responses"):
         await server_client(app).responses.create(**INPUT_REQUEST)
     assert [mistake.request for mistake in app.mistakes] == ["POST /v1/responses"]
     app.mistakes.clear()
@@ -28228,7 +28228,7 @@ async def test_response_with_a_line_break_in_a_header_is_reported_by_the_server(
     app = OpenAIMock()
     app.chat.completions.create.response = lambda request: httpx.Response(200, headers={"x-a": "b\r\nc: d"})
     answer = await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST)
-    assert answer.status_code == 500
+    assert answer.status_code == 400
     assert "a value without line breaks" in answer.json()["error"]["message"]
 
 
@@ -28236,7 +28236,7 @@ async def test_call_after_the_last_step_is_reported_by_the_server_without_retrie
     app = OpenAIMock()
     app.chat.completions.create.response = ["only one"]
     await server_chat_text(app)
-    with pytest.raises(openai.InternalServerError, match="called twice") as raised:
+    with pytest.raises(openai.BadRequestError, match="called twice") as raised:
         await server_chat_text(app)
     assert raised.value.type == "mock_error"
     assert [record.attempt for record in app.requests] == [0, 0]
@@ -28249,7 +28249,7 @@ async def test_call_after_the_last_step_is_reported_by_the_server_without_retrie
 async def test_mistake_in_a_callable_is_logged_by_the_server_and_not_retried(response, message, caplog):
     app = OpenAIMock()
     app.chat.completions.create.response = response
-    with pytest.raises(openai.InternalServerError, match=message) as raised:
+    with pytest.raises(openai.BadRequestError, match=message) as raised:
         await server_chat_text(app)
     assert raised.value.type == "mock_error"
     assert [record.attempt for record in app.requests] == [0]
@@ -28260,7 +28260,7 @@ async def test_mistake_in_a_callable_is_logged_by_the_server_and_not_retried(res
 
 async def test_call_without_a_response_is_reported_by_the_server_without_a_log_entry(caplog):
     app = OpenAIMock(only_scripted=True)
-    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+    with pytest.raises(openai.BadRequestError, match="only_scripted") as raised:
         await server_chat_text(app)
     assert raised.value.type == "mock_error"
     assert [record.attempt for record in app.requests] == [0]
@@ -28270,9 +28270,9 @@ async def test_call_without_a_response_is_reported_by_the_server_without_a_log_e
 
 async def test_mistake_over_the_server_is_kept():
     app = OpenAIMock(only_scripted=True)
-    with pytest.raises(openai.InternalServerError, match="only_scripted") as raised:
+    with pytest.raises(openai.BadRequestError, match="only_scripted") as raised:
         await server_client(app).responses.create(**INPUT_REQUEST)
-    assert raised.value.status_code == 500
+    assert raised.value.status_code == 400
     assert [str(mistake.error) for mistake in app.mistakes] == [
         "responses.create was called, but nothing is set for it (only_scripted=True)"
     ]
@@ -28282,7 +28282,7 @@ async def test_mistake_over_the_server_is_kept():
 async def test_generation_error_is_reported_by_the_server_as_a_mistake():
     app = OpenAIMock()
     response_format, _ = formats(NOT_STRING)
-    with pytest.raises(openai.InternalServerError, match=r"'not' at properties\.x") as raised:
+    with pytest.raises(openai.BadRequestError, match=r"'not' at properties\.x") as raised:
         await server_chat_text(app, response_format=response_format)
     assert raised.value.type == "mock_error"
     assert len(app.requests) == 1
@@ -29481,14 +29481,14 @@ def test_request_after_the_end_of_its_test_gets_an_error_that_says_so():
         client = sdk().with_options(base_url=server.url)
     with pytest.raises(openai.APIStatusError, match=r"The test that mock-\d+ was served for has ended") as raised:
         client.models.list()
-    assert raised.value.status_code == 410
+    assert raised.value.status_code == 400
     assert raised.value.response.headers["x-should-retry"] == "false"
 
 
 async def test_websocket_after_the_end_of_its_test_gets_an_error_that_says_so():
     scope = websocket_scope("/mock-0/v1/responses", extensions={"websocket.http.response": {}})
     start, body = await run_asgi_app(openai_responses._serve_mounted, scope, *websocket_messages())
-    assert start["status"] == 410
+    assert start["status"] == 400
     assert "has ended" in json.loads(body["body"])["error"]["message"]
 
 
@@ -34064,7 +34064,7 @@ def test_mistake_over_a_socket_fails_the_test(run_suite):
         def test_server(openai_server):
             openai_server.mock.chat.completions.create.response = []
             client = openai.OpenAI(api_key="sk-fake", base_url=openai_server.url)
-            with pytest.raises(openai.InternalServerError):
+            with pytest.raises(openai.BadRequestError):
                 chat_text("Hi", client)
     """
     result = run_suite(with_helpers(suite))
