@@ -21125,7 +21125,11 @@ class _ControlRequest:
 
     @property
     def body(self) -> Any:
-        return _json_decode(self.content.decode())
+        """Return the body, decoded. Raises `ValueError` for a body that is not JSON."""
+        try:
+            return _json_decode(self.content.decode())
+        except ValueError as error:
+            raise ValueError(f'the body must be JSON, such as "Hello" in double quotes: {error}') from None
 
 
 def _find_endpoint(mock: OpenAIMock, name: str) -> Endpoint:
@@ -21156,7 +21160,11 @@ def _reset_key(request: _ControlRequest) -> None:
 
 
 def _set_response(scripted: Scripted, value: Any) -> Any:
-    """Set a response from its JSON form, and return the form that is now set."""
+    """Set a response from its JSON form, and return the form that is now set. Raises `TypeError` for null."""
+    if value is None:
+        kind = "rules" if isinstance(scripted, Rule) else "responses"
+        path = f"/_mock/{kind}/{scripted._row.name}"
+        raise TypeError(f"{scripted}: the response cannot be null; to remove it, use DELETE {path}")
     scripted.response = _decode_value(value)
     for target in (scripted, *scripted._per_key_copies()):
         target._json_form = value
@@ -23246,17 +23254,27 @@ def _resolve_name(mock: OpenAIMock, name: str) -> Any:
         return mock._endpoint(_rows()[_canonical_name(name)])
     if _is_namespace(name):
         return Namespace(mock, name)
-    owner, _, last = name.rpartition(".")
+    raise AttributeError(_unknown_name_message(name))
+
+
+def _unknown_name_message(name: str) -> str:
+    """Return the message for a dotted name without an endpoint, with the names that its first unknown part can be."""
+    owner = ""
+    for part in name.split("."):
+        path = f"{owner}.{part}" if owner else part
+        if _sdk_has_method(path):
+            return f"openai_mock.{path} is an endpoint; remove {name.removeprefix(path)!r} after it"
+        if not _is_namespace(path):
+            break
+        owner = path
     available = _names_below(owner)
     if owner:
         owner_text = f"openai_mock.{owner}"
     else:
         owner_text = "openai_mock"
-        mock_attributes = [attribute for attribute in dir(type(mock)) if not attribute.startswith("_")]
+        mock_attributes = [attribute for attribute in dir(OpenAIMock) if not attribute.startswith("_")]
         available = sorted({*available, *mock_attributes})
-    raise AttributeError(
-        f"{owner_text} has no {last!r}.{_did_you_mean(last, available)} Available: {', '.join(available)}"
-    )
+    return f"{owner_text} has no {part!r}.{_did_you_mean(part, available)} Available: {', '.join(available)}"
 
 
 def _names_below(path: str) -> list[str]:

@@ -28795,6 +28795,10 @@ async def test_health_is_answered_outside_the_control_plane_too():
         ("GET", "responses/chat", ..., 404, "completions"),
         ("PUT", "responses/chat.completions.crate", "Hi", 404, "Closest: 'create'"),
         ("PUT", "responses/reset", "Hi", 404, "no 'reset'"),
+        ("PUT", "responses/vectorStores.create", "Hi", 404, "no 'vectorStores'. Closest: 'vector_stores'. Available: "),
+        ("PUT", "responses/nothing.at.all", "Hi", 404, "openai_mock has no 'nothing'. Available: admin, "),
+        ("PUT", "responses/chat.completion.create", "Hi", 404, "chat has no 'completion'. Closest: 'completions'"),
+        ("PUT", f"{CHAT_RESPONSE_PATH}.stream", "Hi", 404, "create is an endpoint; remove '.stream' after it"),
         ("PUT", CHAT_RESPONSE_PATH, {"choises": []}, 400, "choises"),
         ("PUT", CHAT_RESPONSE_PATH, {"$eror": 429}, 400, "Closest: '$error'"),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": 200}, 400, "between 400 and 599, got 200"),
@@ -28808,8 +28812,15 @@ async def test_health_is_answered_outside_the_control_plane_too():
         ("PUT", CHAT_RESPONSE_PATH, {"$bytes": "a"}, 400, "$bytes: "),
         ("PUT", CHAT_RESPONSE_PATH, {"$error": {"status": 429, "headers": {"x": "a\r\nb: c"}}}, 400, "line breaks"),
         ("PUT", CHAT_RESPONSE_PATH, {"$reply": {"parts": [], "headers": {"x": "a\nb"}}}, 400, "line breaks"),
-        ("PUT", CHAT_RESPONSE_PATH, None, 400, "cannot be None"),
-        ("PUT", CHAT_RESPONSE_PATH, ..., 400, "Expecting value"),
+        ("PUT", CHAT_RESPONSE_PATH, None, 400, f"cannot be null; to remove it, use DELETE /_mock/{CHAT_RESPONSE_PATH}"),
+        (
+            "PUT",
+            CHAT_RULES_PATH,
+            {"when": {"what": "x"}, "response": None},
+            400,
+            f"cannot be null; to remove it, use DELETE /_mock/{CHAT_RULES_PATH}",
+        ),
+        ("PUT", CHAT_RESPONSE_PATH, ..., 400, 'the body must be JSON, such as "Hello" in double quotes'),
         ("PUT", CHAT_RESPONSE_PATH, {"$bytes": 1}, 400, "$bytes: expected bytes as base64, got 1"),
         ("DELETE", CHAT_RESPONSE_PATH, ..., 404, f"{CHAT_CREATE} has no response"),
         ("DELETE", CHAT_RULES_PATH, {"when": {"what": "x"}}, 404, "has no rule with these conditions. Its rules: none"),
@@ -28837,6 +28848,15 @@ async def test_control_plane_reports_invalid_requests(method, path, body, status
     actual_status, answer = await control_request(OpenAIMock(), method, path, body)
     assert actual_status == status
     assert message in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("path", [CHAT_RESPONSE_PATH, CHAT_RULES_PATH])
+@pytest.mark.parametrize("body", [b"Hello", b'"\xff"'], ids=["without-quotes", "not-utf-8"])
+async def test_control_plane_rejects_a_body_that_is_not_json_with_an_example(path, body):
+    answer = await server_request(OpenAIMock(), "PUT", f"/_mock/{path}", content=body)
+    assert answer.status_code == 400
+    message = answer.json()["error"]["message"]
+    assert message.startswith('the body must be JSON, such as "Hello" in double quotes: ')
 
 
 async def test_rule_whose_response_is_refused_is_not_added():
