@@ -1288,6 +1288,9 @@ class _NewId(NamedTuple):
     prefix: str
 
 
+_CLIENT_SECRET_PREFIX = "ek_"
+
+
 class _Timestamp(NamedTuple):
     """A placeholder in a default for the time of the answer, plus an offset."""
 
@@ -2396,6 +2399,7 @@ def _copy_on_access(store: StateStore) -> StateStore:
     the number of its objects nor on their size.
     """
     copied_store = StateStore()
+    copied_store._server_store = store
     copied_store.data = _CopyOnAccess(store.data, _copy_resource)
     return copied_store
 
@@ -6489,6 +6493,24 @@ def _store_updated(call: _Call, obj: Any, script: _Script) -> None:
     """Store the answer to an update instead of the old object, if it is an object."""
     if isinstance(obj, dict):
         call.objects[call.key] = obj
+
+
+def _store_client_secret(call: _Call, obj: Any, script: _Script) -> None:
+    """Store the object that a call created, and have its client secret act for the API key of the request."""
+    _store_created(call, obj, script)
+    _register_client_secret(call, obj, script)
+
+
+def _register_client_secret(call: _Call, obj: Any, script: _Script) -> None:
+    """Have the client secret in an answer act for the API key of the request.
+
+    The answer has the secret as `client_secret`, or it is the secret itself. Either may be an object with a `value`.
+    """
+    secret = obj.get("client_secret", obj)
+    if isinstance(secret, dict):
+        secret = secret.get("value")
+    if isinstance(secret, str):  # a test may have set anything
+        call.mock._add_client_secret(secret)
 
 
 # The function that stores the answer of a call, by its verb. Calls of other verbs store nothing.
@@ -12896,6 +12918,7 @@ _extend_table(
         "AgentMcpCallItem": {"arguments": {}, "error": None, "output": None},
         "ChatKitWorkflow": {"state_variables": None, "version": None},
         "ChatKitThreadUserMessageItem": {"inference_options": None},
+        "ChatSession": {"client_secret": _NewId(_CLIENT_SECRET_PREFIX)},
         "ChatSessionFileUpload": {"max_file_size": None, "max_files": None},
         "ChatSessionHistory": {"recent_threads": None},
     },
@@ -12999,6 +13022,7 @@ _extend_table(
         ),
         "beta.agents.sessions.update": _Behavior(handler=_update_session),
         "beta.chatkit.sessions.cancel": _Behavior(stages=({"status": "cancelled"},)),
+        "beta.chatkit.sessions.create": _Behavior(store=_store_client_secret),
     },
 )
 
@@ -15059,7 +15083,7 @@ class _AudioSession(_SocketSession):
     def initial_settings(self) -> _JSON:
         """Return the default settings, changed by those of the client secret or of the call that the client joins."""
         call = self.call
-        api_key = call.request.headers.get("authorization", "").removeprefix("Bearer ")
+        api_key = _request_api_key(call.request.headers, call.query)
         namespace = call.row.name.rpartition(".")[0]
         secret = call.store.get(f"{namespace}.client_secrets", {}).get(api_key) or {}
         joined_call = call.store["realtime.calls"].get(call.query.get("call_id")) or {}
@@ -16216,11 +16240,11 @@ _extend_table(
         "beta.realtime.Session": _BETA_REALTIME_SESSION,
         "beta.realtime.SessionCreateResponse": _BETA_REALTIME_SESSION,
         "ClientSecret": {
-            "value": _NewId("ek_"),
+            "value": _NewId(_CLIENT_SECRET_PREFIX),
             "expires_at": _Timestamp(60),
         },
         "ClientSecretCreateResponse": {
-            "value": _NewId("ek_"),
+            "value": _NewId(_CLIENT_SECRET_PREFIX),
             "expires_at": _Timestamp(600),
         },
         "RealtimeMcpApprovalRequest": {"name": _MCP_TOOL_NAME},
@@ -16243,7 +16267,7 @@ _extend_table(
             "audio": {"input": _TRANSCRIPTION_AUDIO_INPUT},
         },
         "RealtimeTranslationClientSecretCreateResponse": {
-            "value": _NewId("ek_"),
+            "value": _NewId(_CLIENT_SECRET_PREFIX),
             "expires_at": _Timestamp(600),
         },
         "RealtimeTranslationSession": {
@@ -16278,6 +16302,8 @@ _UTTERANCE_BEHAVIOR = _Behavior(  # the behavior of sessions that answer each ut
 _extend_table(
     _BEHAVIORS,
     {
+        "beta.realtime.sessions.create": _Behavior(store=_register_client_secret),
+        "beta.realtime.transcription_sessions.create": _Behavior(store=_register_client_secret),
         "live.connect": _UTTERANCE_BEHAVIOR,
         "live.forks.connect": _UTTERANCE_BEHAVIOR,
         "live.sideband.connect": _UTTERANCE_BEHAVIOR,
@@ -16288,7 +16314,7 @@ _extend_table(
             status=201,
             extra_headers=_location_header,
         ),
-        "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret),
+        "realtime.client_secrets.create": _Behavior(derive=_derive_client_secret, store=_store_client_secret),
         "realtime.connect": _Behavior(
             is_generated=True,
             derive=_derive_realtime_response,
@@ -16296,7 +16322,10 @@ _extend_table(
             events=_realtime_response_events,
             get_messages=_messages_from_realtime,
         ),
-        "realtime.translations.client_secrets.create": _Behavior(derive=_derive_client_secret),
+        "realtime.translations.client_secrets.create": _Behavior(
+            derive=_derive_client_secret,
+            store=_store_client_secret,
+        ),
         "realtime.translations.connect": _UTTERANCE_BEHAVIOR,
     },
 )
@@ -20489,7 +20518,7 @@ async def _serve_call(
 ) -> None:
     """Answer a call of the API with the mock of its key."""
     try:
-        mock = server.for_key(_request_api_key(scope, headers))
+        mock = server.for_key(_request_api_key(headers, _request_query(scope)))
     except _ForgottenKeyError as error:
         response = _mock_error(str(error))
         await _send(_add_cors_headers(response, headers), receive, send)
@@ -20613,7 +20642,7 @@ async def _serve_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any
     """Answer a WebSocket connection with the kind of session that a client in this process gets."""
     await receive()
     try:
-        key_mock = mock.for_key(_request_api_key(scope, _request_headers(scope)))
+        key_mock = mock.for_key(_request_api_key(_request_headers(scope), _request_query(scope)))
     except _ForgottenKeyError as error:
         await _refuse_websocket(_mock_error(str(error)), scope, receive, send)
         return
@@ -20649,8 +20678,8 @@ _SCOPE_HANDLERS = {
 }
 
 
-def _request_api_key(scope: Any, headers: Mapping[str, str]) -> str:
-    """Return the API key of a request, or "".
+def _request_api_key(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
+    """Return the API key or the client secret of a request, or "".
 
     A browser cannot set headers of a WebSocket. It sends the key as a subprotocol, or to Azure in the query.
     """
@@ -20661,12 +20690,15 @@ def _request_api_key(scope: Any, headers: Mapping[str, str]) -> str:
     match = re.search(r"openai-insecure-api-key\.([^\s,]+)", headers.get("sec-websocket-protocol", ""))
     if match:
         return match[1]
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
     return re.sub("(?i)^bearer +", "", query.get("Authorization", "")) or query.get("api-key", "")
 
 
 def _request_headers(scope: Any) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _request_query(scope: Any) -> dict[str, str]:
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
 
 
 class _ASGIRequest(_LazyRequest):
@@ -21059,7 +21091,8 @@ def _answer_control(
     """Answer a request to the control plane that `_refuse_origin` did not refuse. An allowed page may read the answer."""
     if scope["method"] == "OPTIONS" and "origin" in headers:  # a browser checks if the page may send a request
         return _add_cors_headers(httpx.Response(204), headers)
-    response = _handle_control(mock, _request_api_key(scope, headers), scope, path.removeprefix("/_mock"), content)
+    key = _request_api_key(headers, _request_query(scope))
+    response = _handle_control(mock, key, scope, path.removeprefix("/_mock"), content)
     return _add_cors_headers(response, headers)
 
 
@@ -21092,7 +21125,7 @@ def _handle_control(server: OpenAIMock, key: str, scope: Any, path: str, content
     if handler is None:
         routes = ", ".join(f"{method} /_mock{path}" for method, path in _CONTROL_ROUTES)
         return _server_error(404, f"The control plane has no {scope['method']} /_mock{path}. Available: {routes}")
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    query = _request_query(scope)
     if query and handler is not _find_records:
         names = ", ".join(query)
         return _server_error(400, f"{scope['method']} /_mock{path} has no parameters in the query, got {names}")
@@ -21155,8 +21188,9 @@ def _reset_key(request: _ControlRequest) -> None:
     if not request.key or not request.server._limits["keys"]:
         request.server.reset()
     else:
-        request.server._key_mocks.pop(request.key, None)
-        request.server._forgotten_keys.pop(hash(request.key), None)
+        key = request.server._client_secrets.get(request.key, request.key)
+        request.server._drop_key_mock(key)
+        request.server._forgotten_keys.pop(hash(key), None)
 
 
 def _set_response(scripted: Scripted, value: Any) -> Any:
@@ -22570,6 +22604,8 @@ class StateStore(collections.UserDict):
     lock = threading.RLock()  # one for all stores, because two stores may use the same dict
     # the resources and keys of new objects whose size a served mock has not counted yet, None if there is no such mock
     _new_keys: list[tuple[str, Any]] | None = None
+    # the store of the served mock, if this one is that of an API key
+    _server_store: StateStore | None = None
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
         self.data: dict[str, Any] = data if isinstance(data, dict) else dict(data or {})
@@ -22614,6 +22650,8 @@ class StateStore(collections.UserDict):
 
     def _new_id(self, prefix: str) -> str:
         """Return the next ID, which depends on the earlier calls only. `_insert_object` skips IDs that a test used."""
+        if prefix == _CLIENT_SECRET_PREFIX and self._server_store is not None:
+            return self._server_store._new_id(prefix)  # a secret is unique among all keys
         with self.lock:
             counters = self._store_metadata.id_counters
             counters[prefix] += 1
@@ -23941,6 +23979,8 @@ class OpenAIMock(_NoNewAttributes):
         self._forgotten_keys: dict[int, None] = {}  # the hashes of keys whose mocks were dropped
         self._key_mocks: dict[str, OpenAIMock] = {}  # the mocks of API keys, the most recently used one last
         self._parent_mock: OpenAIMock | None = None  # the mock that the mock of an API key was copied from
+        self._api_key = ""  # the API key that it is the mock of
+        self._client_secrets: dict[str, str] = {}  # the API key that each client secret was created with
         self._recording: str | None = None  # the path of the recording
         self._test: str | None = None  # the test whose exchanges of the recording count
         self._is_recording = False
@@ -24059,6 +24099,7 @@ class OpenAIMock(_NoNewAttributes):
         self._request_log.clear()
         self._key_mocks.clear()  # each API key begins with a new copy of this mock
         self._forgotten_keys.clear()
+        self._client_secrets.clear()
         self._usage = _Usage()
         self.router.reset()
         self.state.data.clear()
@@ -24074,9 +24115,11 @@ class OpenAIMock(_NoNewAttributes):
 
         A response that is set on this mock is set for all keys, and the request log of this mock has the requests of all.
 
-        key: the API key. For "", or if `limits` has 0 `keys`, the result is this mock.
+        key: the API key, or a client secret that was created with it. For "", or if `limits` has 0 `keys`, the result is
+            this mock.
         Raises `LookupError` for a key whose mock was forgotten, because more keys than the limit were used after it.
         """
+        key = self._client_secrets.get(key, key)
         if not key or not self._limits["keys"]:
             return self
         with self.state.lock:
@@ -24098,20 +24141,34 @@ class OpenAIMock(_NoNewAttributes):
             )
         if len(self._key_mocks) >= limit:
             forgotten_key = next(iter(self._key_mocks))
-            del self._key_mocks[forgotten_key]
-            self._forgotten_keys[hash(forgotten_key)] = None
-            if len(self._forgotten_keys) > _MAX_FORGOTTEN_KEYS:
+            for dropped_key in self._drop_key_mock(forgotten_key):
+                self._forgotten_keys[hash(dropped_key)] = None
+            while len(self._forgotten_keys) > _MAX_FORGOTTEN_KEYS:
                 del self._forgotten_keys[next(iter(self._forgotten_keys))]
             self._usage.drop(
                 "keys", 1, f"the mock of the API key used longest ago; at most {limit} have one, see --keys"
             )
-        return self._copy_for_key()
+        return self._copy_for_key(key)
 
-    def _copy_for_key(self) -> OpenAIMock:
-        """Return a copy with the same settings, routes, responses and rules, and a copy of the state."""
+    def _add_client_secret(self, secret: str) -> None:
+        """Have a client secret act for the API key of this mock."""
+        server = self._parent_mock or self
+        server._client_secrets[secret] = self._api_key
+
+    def _drop_key_mock(self, key: str) -> list[str]:
+        """Drop the mock of an API key, and the client secrets that were created with it. Return the key and the secrets."""
+        self._key_mocks.pop(key, None)
+        secrets = [secret for secret, owner in self._client_secrets.items() if owner == key]
+        for secret in secrets:
+            del self._client_secrets[secret]
+        return [key, *secrets]
+
+    def _copy_for_key(self, key: str) -> OpenAIMock:
+        """Return a copy for an API key, with the same settings, routes, responses and rules, and a copy of the state."""
         _finish_all_sessions(self.state)  # iterators of events to come cannot be copied
         key_mock = OpenAIMock(self._base_url, _copy_on_access(self.state), self._strict, self._only_scripted)
         key_mock._parent_mock = self
+        key_mock._api_key = key
         key_mock._limits = self._limits
         key_mock._pace = self._pace
         key_mock._is_recording = self._is_recording

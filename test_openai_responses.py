@@ -1858,7 +1858,7 @@ DEFAULT_RESPONSES = {
             "file_upload": {"enabled": False, "max_file_size": None, "max_files": None},
             "history": {"enabled": False, "recent_threads": None},
         },
-        "client_secret": "client_secret",
+        "client_secret": "ek_#",
         "expires_at": NOW + 3600,
         "max_requests_per_1_minute": 0,
         "object": "chatkit.session",
@@ -27866,6 +27866,73 @@ async def test_key_in_the_query_has_its_mock_and_is_hidden_in_the_request_log(qu
     assert "sk-a" not in json.dumps(record)
 
 
+CLIENT_SECRET_CALLS = [
+    pytest.param("realtime.client_secrets.create", {}, lambda answer: answer.value),
+    pytest.param(
+        "realtime.translations.client_secrets.create",
+        {"session": {"model": "gpt-realtime-translate"}},
+        lambda answer: answer.value,
+        marks=requires("realtime.translations.client_secrets.create"),
+    ),
+    pytest.param("beta.realtime.sessions.create", {}, lambda answer: answer.client_secret.value),
+    pytest.param("beta.realtime.transcription_sessions.create", {}, lambda answer: answer.client_secret.value),
+    pytest.param(
+        "beta.chatkit.sessions.create",
+        {"user": "u", "workflow": {"id": "wf_1"}},
+        lambda answer: answer.client_secret,
+        marks=requires("beta.chatkit.sessions.create"),
+    ),
+]
+
+
+@pytest.mark.parametrize("name, arguments, read_secret", CLIENT_SECRET_CALLS)
+async def test_client_secret_acts_for_the_key_that_created_it(name, arguments, read_secret):
+    app = OpenAIMock()
+    secrets = [read_secret(await lookup(server_client(app, key), name)(**arguments)) for key in ["a", "b"]]
+    assert [secret[:3] for secret in secrets] == ["ek_", "ek_"]
+    assert app.for_key(secrets[0]) is app.for_key("a")
+    assert app.for_key(secrets[1]) is app.for_key("b")
+
+
+async def test_client_secret_that_a_test_set_acts_for_the_key_that_created_it():
+    app = OpenAIMock()
+    app.for_key("a").realtime.client_secrets.create.response = {"value": "mine"}
+    await server_client(app, "a").realtime.client_secrets.create()
+    assert app.for_key("mine") is app.for_key("a")
+
+
+async def test_client_secret_that_was_created_without_a_key_acts_for_the_server_mock():
+    app = OpenAIMock()
+    answer = await server_request(app, "POST", "/v1/realtime/client_secrets", json={})
+    assert app.for_key(answer.json()["value"]) is app
+
+
+async def test_client_secret_of_a_forgotten_key_gets_an_error_that_says_so():
+    app = OpenAIMock(limits={"keys": 1})
+    secret = (await server_client(app, "a").realtime.client_secrets.create()).value
+    app.for_key("b")
+    with pytest.raises(LookupError, match="The mock of this API key was forgotten"):
+        app.for_key(secret)
+    assert app._client_secrets == {}
+
+
+@pytest.mark.parametrize("resets_with_secret", [False, True], ids=["key", "secret"])
+async def test_reset_of_a_key_drops_its_client_secrets(resets_with_secret):
+    app = OpenAIMock()
+    secret = (await server_client(app, "a").realtime.client_secrets.create()).value
+    key_mock = app.for_key("a")
+    await control_request(app, "POST", "reset", key=secret if resets_with_secret else "a")
+    assert app.for_key("a") is not key_mock
+    assert app._client_secrets == {}
+
+
+async def test_reset_of_the_server_drops_all_client_secrets():
+    app = OpenAIMock()
+    await server_client(app, "a").realtime.client_secrets.create()
+    app.reset()
+    assert app._client_secrets == {}
+
+
 async def test_response_of_one_key_of_the_server_does_not_apply_to_another_key():
     app = OpenAIMock()
     app.for_key("a").responses.create.response = "of a"
@@ -29018,6 +29085,23 @@ async def test_server_websocket_reads_the_key_of_a_browser_from_its_subprotocols
     assert event_output_text(json.loads(sent[-1]["text"])) == "Hello over there"
     assert len(app.for_key("sk-a").requests) == 2
     assert "sk-a" not in str([record.headers for record in app.requests])
+
+
+async def test_server_websocket_of_a_browser_has_the_settings_and_the_response_of_its_client_secret():
+    app = OpenAIMock()
+    app.for_key("sk-a").realtime.connect.response = "Hello over there"
+    session = {"type": "realtime", "instructions": "Whisper.", "output_modalities": ["text"]}
+    secret = (await server_client(app, "sk-a").realtime.client_secrets.create(session=session)).value
+    protocols = ["realtime", f"openai-insecure-api-key.{secret}"]
+    headers = {"sec-websocket-protocol": ", ".join(protocols)}
+    scope = websocket_scope("/v1/realtime", headers=headers, subprotocols=protocols)
+    messages = websocket_messages(json.dumps({"type": "response.create"}))
+    sent = await run_asgi_app(app, scope, *messages, until=lambda sent: "response.done" in sent[-1].get("text", ""))
+    created = json.loads(sent[1]["text"])
+    done = json.loads(sent[-1]["text"])
+    assert created["session"]["instructions"] == "Whisper."
+    assert done["response"]["output"][0]["content"][0]["text"] == "Hello over there"
+    assert secret not in str([record.headers for record in app.requests])
 
 
 @requires("responses.connect")
