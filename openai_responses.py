@@ -3593,6 +3593,7 @@ def _client_event_fields(event: Any) -> Mapping[str, Any]:
 _KEYS_NOT_REQUIRED = {
     "FunctionTool": {"parameters", "strict"},
     "ResponseComputerToolCall": {"pending_safety_checks"},  # the agents SDK leaves out an empty list
+    "RealtimeMcpApprovalResponse": {"id"},  # @openai/agents 0.20 sends none
     "ResponseInputImage": {"detail"},
     "ResponseInputImageContent": {"detail"},
     "ResponseOutputMessage": {"id", "status", "type"},
@@ -15517,7 +15518,14 @@ _DEFAULT_TRANSCRIPTION_SETTINGS = {"model": "gpt-4o-mini-transcribe"}
 
 
 def _new_realtime_item(call: _Call, **fields: Any) -> _JSON:
-    return {"id": call.store._new_id("item_"), "object": "realtime.item", "status": "completed", **fields}
+    return {"id": call.store._new_id("item_"), **_common_item_fields(fields), **fields}
+
+
+def _common_item_fields(item: Mapping[str, Any]) -> _JSON:
+    """Return the `object` and `status` of a finished item. Items of MCP don't have these fields."""
+    item_fields = _fields_of(_select_model(_sdk_type("realtime.ConversationItem"), item))
+    common_fields = {"object": "realtime.item", "status": "completed"}
+    return {name: value for name, value in common_fields.items() if name in item_fields}
 
 
 def _item_done(added: _JSON, **changes: Any) -> _JSON:
@@ -15743,7 +15751,8 @@ def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None
     if streamer:
         for event in streamer(session, item, split):
             yield event | position | {"item_id": item["id"]}
-    item["status"] = final_status if response_id in session.active_responses else "incomplete"
+    if "status" in item:
+        item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
         session.items[item["id"]] = _copy_json(item)
         yield _item_done(added, item=_without_audio(item))
@@ -15755,7 +15764,7 @@ _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 def _with_modality(call: _Call, item: _JSON) -> _JSON:
     """Return an output item with its content as audio or as text, as the modalities of the request require."""
-    converted = {"object": "realtime.item", **item}
+    converted = {**_common_item_fields(item), **item}
     if "content" not in item:
         return converted
     modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
@@ -16225,6 +16234,9 @@ _extend_table(
     {
         "RealtimeConversationItemAssistantMessage": "item_",
         "RealtimeConversationItemFunctionCall": "item_",
+        "RealtimeMcpApprovalRequest": "mcpr_",
+        "RealtimeMcpListTools": "mcpl_",
+        "RealtimeMcpToolCall": "mcp_",
         "RealtimeResponse": "resp_",
         "RealtimeSessionCreateResponse": "sess_",
         "SessionResource": "sess_",

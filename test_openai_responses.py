@@ -19737,6 +19737,28 @@ def test_truncation_needs_a_content_part_of_the_assistant(openai_mock, role, par
     assert events[-1]["error"]["message"] == "Only audio of the assistant can be truncated."
 
 
+MCP_ITEM_PREFIXES = {"mcp_approval_request": "mcpr_", "mcp_call": "mcp_", "mcp_list_tools": "mcpl_"}
+
+
+@pytest.mark.parametrize("item_type", MCP_ITEM_PREFIXES)
+def test_realtime_mcp_item_has_the_fields_of_its_type_only(openai_mock, client_kind, item_type):
+    openai_mock.realtime.connect.response = {"output": [{"type": item_type}]}
+    events = realtime_events(client_kind, RESPONSE_CREATE)
+    items = [event["item"] for event in events if "item" in event] + last_response(events)["output"]
+    assert len(items) == 5
+    assert {each["id"] for each in items} == {MCP_ITEM_PREFIXES[item_type] + "1".zfill(24)}
+    assert not [each for each in items if {"status", "object"} & each.keys()]
+
+
+def test_realtime_mcp_approval_without_an_id_gets_one(openai_mock, client_kind):
+    approval = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    message = {"type": "conversation.item.create", "item": approval}
+    _, added, done = realtime_events(client_kind, message)
+    assert added["item"].pop("id").startswith("item_")
+    assert added["item"] == approval
+    assert done["type"] == "conversation.item.done"
+
+
 def test_deleted_realtime_item_is_not_part_of_the_conversation(openai_mock, client_kind):
     openai_mock.realtime.connect.response = lambda request, conversation: str([each["id"] for each in conversation])
     delete = {"type": "conversation.item.delete", "item_id": "a"}
