@@ -15275,6 +15275,7 @@ class _RealtimeSession(_AudioSession):
         super().__init__(call, router)
         self.conversation_id = call.store._new_id("conv_")
         self.items: dict[str, _JSON] = {}  # the conversation, in order
+        self.truncated_ms: dict[tuple[str, int], int] = {}  # the duration of truncated audio, by item and content index
         self.speech_item_id: str | None = None  # the ID of the item that the speech in the input buffer will become
         self.active_responses: dict[str, bool] = {}  # responses in progress by ID: True if part of the conversation
         self.last_response_id = ""
@@ -15342,13 +15343,27 @@ class _RealtimeSession(_AudioSession):
         item = self._find_item(message)
         index = message.body["content_index"]
         parts = item.get("content") or []
-        if item.get("role") != "assistant" or not 0 <= index < len(parts):
-            _reject("Only audio of the assistant can be truncated.", "item_id", "invalid_value")
+        if not _has_assistant_audio({**item, "content": parts[max(index, 0) : index + 1]}):
+            _reject("Only model output audio messages can be truncated", code="unsupported_content_type")
+        end_ms = message.body["audio_end_ms"]
+        duration_ms = self._output_duration_ms(item["id"], index)
+        if end_ms > duration_ms:
+            _reject(f"Audio content of {duration_ms}ms is already shorter than {end_ms}ms", code="invalid_value")
+        self.truncated_ms[item["id"], index] = end_ms
         truncated = {key: value for key, value in parts[index].items() if key not in ("audio", "text")}
         truncated["transcript"] = ""
         item["content"] = [*parts[:index], truncated, *parts[index + 1 :]]
         fields = {key: message.body[key] for key in ("item_id", "content_index", "audio_end_ms")}
         return [{"type": "conversation.item.truncated", **fields}]
+
+    def _output_duration_ms(self, item_id: str, index: int) -> int:
+        """Return the duration of the assistant's audio in a content part."""
+        if (item_id, index) in self.truncated_ms:
+            return self.truncated_ms[item_id, index]
+        part = self.items[item_id]["content"][index]
+        if part.get("audio"):
+            return len(_decode_audio(part["audio"])) // self.sample_format("output").bytes_per_ms
+        return _MS_PER_CHARACTER * len(part.get("transcript") or "")
 
     def insert_item(self, item: _JSON, previous_id: str | None = None) -> _JSON:
         """Insert an item into the conversation, and return the event that reports the new item.
@@ -15727,17 +15742,19 @@ _INITIAL_RESPONSE_FIELDS = {"status": "in_progress", "status_details": None, "ou
 def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None) -> Iterator[_JSON]:
     """Yield the events of an output item. If the response is cancelled, the item keeps what was sent until then.
 
-    item: it is changed, so it must not be shared.
+    item: it is changed to what was sent so far, also in the conversation, so it must not be shared.
     position: the fields of the events that locate the item in the response.
     """
     session = call.session
     response_id = position["response_id"]
     final_status = item.get("status")
-    initial = item | {key: value for key, value in _INITIAL_ITEM_FIELDS.items() if key in item}
-    yield {"type": "response.output_item.added", "item": initial, **position}
+    complete_item = {**item}
+    for key in _INITIAL_ITEM_FIELDS.keys() & item.keys():
+        item[key] = copy.copy(_INITIAL_ITEM_FIELDS[key])
+    yield {"type": "response.output_item.added", "item": _copy_json(item), **position}
     added = None
     if not _is_out_of_band(call):
-        added = session.insert_item(initial)
+        added = session.insert_item(item)
         yield added
 
     def split(text: str) -> Iterator[str]:
@@ -15749,12 +15766,13 @@ def _item_lifecycle(call: _Call, item: _JSON, position: _JSON, chunk: int | None
 
     streamer = _ITEM_STREAMERS.get(item["type"])
     if streamer:
-        for event in streamer(session, item, split):
+        for event in streamer(session, item, complete_item, split):
             yield event | position | {"item_id": item["id"]}
+    else:
+        item.update(complete_item)
     if "status" in item:
         item["status"] = final_status if response_id in session.active_responses else "incomplete"
     if added:
-        session.items[item["id"]] = _copy_json(item)
         yield _item_done(added, item=_without_audio(item))
     yield {"type": "response.output_item.done", "item": _without_audio(item), **position}
 
@@ -15783,8 +15801,9 @@ def _with_modality(call: _Call, item: _JSON) -> _JSON:
 # The functions that stream an item or a part add to it piece by piece, so that it contains what was sent.
 
 
-def _stream_message(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
-    for index, part in enumerate(item["content"]):
+def _stream_message(session: _AudioSession, item: _JSON, complete_item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
+    for index, part in enumerate(complete_item["content"]):
+        item["content"].append(part)
         streamer = _stream_audio if part["type"] == "output_audio" else _stream_text
         for event in streamer(session, part, split):
             yield event | {"content_index": index}
@@ -15814,11 +15833,11 @@ def _stream_audio(session: _AudioSession, part: _JSON, split: _TextSplitter) -> 
     yield {"type": "response.content_part.done", "part": {"type": "audio", "transcript": part["transcript"]}}
 
 
-def _stream_function_call(session: _AudioSession, item: _JSON, split: _TextSplitter) -> Iterator[_JSON]:
-    arguments = item["arguments"]
+def _stream_function_call(
+    session: _AudioSession, item: _JSON, complete_item: _JSON, split: _TextSplitter
+) -> Iterator[_JSON]:
     call_id = {"call_id": item["call_id"]}
-    item["arguments"] = ""
-    for piece in split(arguments):
+    for piece in split(complete_item["arguments"]):
         item["arguments"] += piece
         yield {"type": "response.function_call_arguments.delta", "delta": piece, **call_id}
     done = {"name": item["name"], "arguments": item["arguments"], **call_id}

@@ -19714,27 +19714,63 @@ def test_duplicate_realtime_item_id_is_rejected(openai_mock, client_kind):
     assert events[-1]["error"]["param"] == "item.id"
 
 
+def spoken_item(**part_fields):
+    """Return the client event that adds an answer in audio to the conversation."""
+    content = [{"type": "output_audio", **part_fields}]
+    return item(role="assistant", id="b", content=content)
+
+
+def truncate_message(audio_end_ms, **fields):
+    """Return the client event that truncates the audio of an answer."""
+    position = {"item_id": "b", "content_index": 0} | fields
+    return {"type": "conversation.item.truncate", "audio_end_ms": audio_end_ms, **position}
+
+
 def test_truncated_realtime_item_loses_its_text(openai_mock, client_kind):
-    truncate_params = {"item_id": "b", "content_index": 0, "audio_end_ms": 10}
-    truncate = {"type": "conversation.item.truncate", **truncate_params}
-    answer = item("B", role="assistant", part_type="output_text", id="b")
     retrieve = {"type": "conversation.item.retrieve", "item_id": "b"}
-    *_, truncated, retrieved = realtime_events(client_kind, answer, truncate, retrieve)
+    *_, truncated, retrieved = realtime_events(
+        client_kind, spoken_item(transcript="Hello"), truncate_message(20), retrieve
+    )
     assert truncated.pop("event_id")
-    assert truncated == {"type": "conversation.item.truncated", **truncate_params}
-    assert retrieved["item"]["content"] == [{"type": "output_text", "transcript": ""}]
+    assert truncated == truncate_message(20) | {"type": "conversation.item.truncated"}
+    assert retrieved["item"]["content"] == [{"type": "output_audio", "transcript": ""}]
 
 
 @pytest.mark.parametrize(
     ("role", "part_type", "content_index"),
-    [("user", "input_text", 0), ("assistant", "output_text", 1), ("assistant", "output_text", -1)],
+    [
+        ("user", "input_text", 0),
+        ("assistant", "output_text", 0),
+        ("assistant", "output_text", 1),
+        ("assistant", "output_text", -1),
+    ],
 )
-def test_truncation_needs_a_content_part_of_the_assistant(openai_mock, role, part_type, content_index):
-    truncate = {"type": "conversation.item.truncate", "item_id": "a", "audio_end_ms": 10}
-    created = item("A", role=role, part_type=part_type, id="a")
-    events = realtime_events("sync", created, truncate | {"content_index": content_index})
-    assert error_codes(events) == ["invalid_value"]
-    assert events[-1]["error"]["message"] == "Only audio of the assistant can be truncated."
+def test_truncation_needs_an_audio_part_of_the_assistant(openai_mock, role, part_type, content_index):
+    created = item("A", role=role, part_type=part_type, id="b")
+    *_, error_event = realtime_events("sync", created, truncate_message(0, content_index=content_index))
+    assert error_event["error"]["code"] == "unsupported_content_type"
+    assert error_event["error"]["message"] == "Only model output audio messages can be truncated"
+    assert error_event["error"]["param"] is None
+
+
+@pytest.mark.parametrize(
+    "part_fields", [{"transcript": "Hello"}, {"audio": in_base64(bytes(48 * 50))}], ids=["transcript", "audio"]
+)
+def test_truncation_must_not_be_after_the_end_of_the_audio(openai_mock, part_fields):
+    created = spoken_item(**part_fields)
+    *_, error_event, truncated = realtime_events("sync", created, truncate_message(51), truncate_message(50))
+    assert error_event["error"]["code"] == "invalid_value"
+    assert error_event["error"]["message"] == "Audio content of 50ms is already shorter than 51ms"
+    assert error_event["error"]["param"] is None
+    assert truncated["audio_end_ms"] == 50
+
+
+def test_truncated_audio_can_be_truncated_again_to_a_shorter_one(openai_mock):
+    *_, truncated, error_event = realtime_events(
+        "sync", spoken_item(transcript="Hello"), truncate_message(30), truncate_message(20), truncate_message(30)
+    )
+    assert truncated["audio_end_ms"] == 20
+    assert error_event["error"]["message"] == "Audio content of 20ms is already shorter than 30ms"
 
 
 MCP_ITEM_PREFIXES = {"mcp_approval_request": "mcpr_", "mcp_call": "mcp_", "mcp_list_tools": "mcpl_"}
@@ -20188,6 +20224,42 @@ def test_strict_response_input_can_refer_to_items_of_the_conversation():
         events = realtime_events("sync", item("B", id="b"), RESPONSE_CREATE | {"response": response_params})
     assert error_codes(events) == []
     assert last_response(events)["status"] == "completed"
+
+
+def test_interrupted_answer_can_be_truncated_before_its_response_ends(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = "word " * 400
+    truncate = truncate_message(40, item_id=f"item_{1:024}")
+    messages = ({"type": "response.cancel"}, truncate)
+    events, retrieved_item = run_coroutine(client_kind, interrupted_response(client_kind, *messages))
+    assert events_of_type(events, "conversation.item.truncated")
+    assert last_response(events)["status"] == "cancelled"
+    (spoken,) = events_of_type(events, "response.output_audio_transcript.done")
+    assert spoken["transcript"].startswith("word ")
+    assert retrieved_item["status"] == "incomplete"
+    assert [part["transcript"] for part in retrieved_item["content"]] == [""]
+
+
+def test_answer_in_progress_contains_what_was_sent(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = "word " * 400
+    retrieve = {"type": "conversation.item.retrieve", "item_id": f"item_{1:024}"}
+    events, _ = run_coroutine(client_kind, interrupted_response(client_kind, retrieve, {"type": "response.cancel"}))
+    (retrieved,) = events_of_type(events, "conversation.item.retrieved")
+    assert retrieved["item"]["status"] == "in_progress"
+    assert 0 < len(retrieved["item"]["content"][0]["transcript"]) < 2000
+
+
+def test_deleted_answer_in_progress_is_not_part_of_the_conversation(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = "word " * 400
+    delete = {"type": "conversation.item.delete", "item_id": f"item_{1:024}"}
+
+    async def use_session():
+        async with enter(sdk(client_kind).realtime.connect(model="gpt-realtime")) as connection:
+            await send_and_receive(connection, RESPONSE_CREATE, final_types=["response.output_audio.delta"])
+            await send_and_receive(connection, delete, final_types=["response.done"])
+            return await send_and_receive(connection, delete, final_types=["error"])
+
+    *_, error_event = run_coroutine(client_kind, use_session())
+    assert error_event["error"]["code"] == "item_delete_invalid_item_id"
 
 
 def test_out_of_band_response_can_be_cancelled_by_its_id(openai_mock, client_kind):
