@@ -7059,6 +7059,13 @@ class _SocketSession:
         """Return the event to send before a connection is closed after 60 minutes."""
         raise NotImplementedError
 
+    # For a served mock:
+
+    def mistake_event(self, mistake: _ServiceError) -> _JSON:
+        """Return the event that reports a mistake of the test, which belongs to no message."""
+        handshake = _ClientMessage(self.call, _await_if_needed, Record("", {}, self.call.request))
+        return self.format_event(handshake, self.error_event(handshake, mistake))
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _ClientMessage:
@@ -20792,35 +20799,46 @@ _MAX_PENDING_MESSAGES = 64  # that a client has sent and the session has not han
 
 
 async def _process_next(server: _ASGIWebSocketServer) -> bool:
-    """Let a session process its next message. Return True if it did something. A mistake of the test closes it."""
+    """Let a session process its next message. Return True if it did something.
+
+    A mistake of the test is sent as an `error` event, because most clients don't show why a connection was closed. Then
+    the connection is closed.
+    """
     try:
         return await server.process_next(_await_if_needed)
     except (Exception, MockError) as error:
-        _mistake_response(error)
-        server.close(1011, str(error))
+        mistake = _mistake_to_service_error(error)
+        server.send(server.session.mistake_event(mistake))
+        server.close(1011, str(mistake))
         return True
 
 
 def _mistake_response(error: BaseException) -> httpx.Response:
-    """Convert a mistake of the test to an error response. Log it with its traceback unless it is an assertion."""
+    """Convert a mistake of the test to an error response, and log it."""
+    mistake = _mistake_to_service_error(error)
+    return _server_error(mistake.status, str(mistake), "mock_error")
+
+
+def _mistake_to_service_error(error: BaseException) -> _ServiceError:
+    """Convert a mistake of the test to an error of the service. Log it with its traceback unless it is an assertion."""
     import logging
 
     if isinstance(error, MockError) and error.__cause__:
         error = error.__cause__
     if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    if isinstance(error, AllMockedAssertionError):
-        return _server_error(404, str(error), "mock_error")
-    return _mock_error(str(error))
+    status = 404 if isinstance(error, AllMockedAssertionError) else _MISTAKE_STATUS
+    return _ServiceError(status, str(error), type="mock_error")
 
 
 def _mock_error(message: str) -> httpx.Response:
-    """Build an error response about the test, which clients don't retry.
+    """Build an error response about the test, which clients don't retry."""
+    return _server_error(_MISTAKE_STATUS, message, "mock_error")
 
-    Not all clients read `x-should-retry`. LangChain.js 1.4 retries every status but 400 to 407, 409 and 413, for more
-    than a minute. AI SDK 7 retries 408, 409, 429, and 500 or higher.
-    """
-    return _server_error(400, message, "mock_error")
+
+# The status of a mistake, which must not be retried. Not all clients read `x-should-retry`: LangChain.js 1.4 retries every
+# status but 400 to 407, 409 and 413, for more than a minute, and AI SDK 7 retries 408, 409, 429, and 500 or higher.
+_MISTAKE_STATUS = 400
 
 
 def _server_error(status: int, message: str, type: str = "invalid_request_error") -> httpx.Response:

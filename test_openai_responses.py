@@ -29259,10 +29259,33 @@ async def test_mistake_closes_the_server_websocket_with_its_message(caplog, resp
     app = OpenAIMock()
     app.responses.create.response = response
     messages = websocket_messages(json.dumps(says("Hi")))
-    *_, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    *_, event, last = await run_asgi_app(app, websocket_scope(), *messages, until=response_is_complete_or_closed)
+    assert json.loads(event["text"])["error"]["message"].startswith("a bug of the test")
     assert last == {"type": "websocket.close", "code": 1011, "reason": reason}
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "a bug of the test" in caplog.text
+    app.mistakes.clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        pytest.param("responses.connect", "/v1/responses", says("Hi"), marks=requires("responses.connect")),
+        pytest.param("realtime.connect", "/v1/realtime", RESPONSE_CREATE),
+    ],
+    ids=["responses", "realtime"],
+)
+async def test_mistake_is_sent_as_an_event_before_the_server_websocket_closes(name, path, message):
+    app = OpenAIMock()
+    lookup(app, name).response = []
+    messages = websocket_messages(json.dumps(message))
+    scope = websocket_scope(path)
+    *_, sent_event, last = await run_asgi_app(app, scope, *messages, until=response_is_complete_or_closed)
+    event = json.loads(sent_event["text"])
+    assert event["type"] == "error"
+    assert event["error"]["type"] == "mock_error"
+    assert "its .response has 0 steps" in event["error"]["message"]
+    assert last["code"] == 1011
     app.mistakes.clear()
 
 
