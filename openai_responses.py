@@ -20563,7 +20563,7 @@ async def _serve_call(
         return
     _track_new_objects(mock)
     request = _ASGIRequest(mock, scope["method"], scope, content)
-    response = _add_cors_headers(await _answer_served(mock, request), headers)
+    response = _add_cors_headers(await _answer_served(mock, request, receive), headers)
     sent_size = 0
     try:
         sent_size = await _send(response, receive, send)
@@ -20628,7 +20628,7 @@ def _add_cors_headers(response: httpx.Response, request_headers: Mapping[str, st
     return response
 
 
-async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Response:
+async def _answer_served(mock: OpenAIMock, request: httpx.Request, receive: Any) -> httpx.Response:
     """Return the response of a mock to a request.
 
     A network fault becomes a response whose connection breaks. A mistake of the test becomes an error response that
@@ -20644,8 +20644,9 @@ async def _answer_served(mock: OpenAIMock, request: httpx.Request) -> httpx.Resp
         if not _ended_in_fault.get():
             return _mistake_response(error)
         if isinstance(error, httpx.TimeoutException):
-            await _sleep(_client_timeout(request.headers))
-        # the body breaks before its first byte, and the SDKs retry the status
+            await _wait_for_disconnect(receive, _client_timeout(request.headers))
+        # An ASGI application cannot break a connection before the status line. The body breaks before its first byte, and
+        # the SDKs retry the status.
         broken_stream = _PacedStream((), dataclasses.replace(_NO_DELAY, fail_after=0, fault=error), request)
         return _LazyResponse(502, headers=[(b"content-length", b"1")], stream=broken_stream)
 
@@ -20656,15 +20657,24 @@ _MAX_CLIENT_TIMEOUT = 10  # seconds; a longer timeout of a client is not waited 
 def _client_timeout(headers: Mapping[str, str]) -> float:
     """Return the seconds after which a client has given up, by the timeout that the SDKs send in a header.
 
-    Return 0 if the timeout is longer than `_MAX_CLIENT_TIMEOUT`, or if there is no such header.
+    Return 0 if the timeout is longer than `_MAX_CLIENT_TIMEOUT`. Without a header, return that maximum: npm's `openai`
+    sends the timeout of a request, but not that of the client.
     """
     header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
     if not re.fullmatch(r"\d+(\.\d+)?", header):
-        return 0
+        return _MAX_CLIENT_TIMEOUT
     seconds = float(header)
     if seconds > _MAX_CLIENT_TIMEOUT:
         return 0
     return seconds + 1
+
+
+async def _wait_for_disconnect(receive: Any, seconds: float) -> None:
+    """Wait until the client disconnects, or until some seconds have passed."""
+    import anyio
+
+    with anyio.move_on_after(seconds):
+        await receive()  # the only message after the body is that the client disconnected
 
 
 async def _serve_lifespan(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> None:

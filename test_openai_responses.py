@@ -28482,6 +28482,29 @@ async def test_network_fault_of_a_side_effect_breaks_the_connection():
     assert app.mistakes == []
 
 
+def chat_messages():
+    """Return the messages of a client that sends a chat over HTTP."""
+    return [{"type": "http.request", "body": json.dumps(CHAT_REQUEST).encode()}]
+
+
+async def test_timeout_without_a_header_lasts_until_the_client_disconnects():
+    app = OpenAIMock()
+    app.chat.completions.create.response = timeout()
+    with assert_prompt(), pytest.raises(httpx.ReadTimeout, match="the mock timed out"):
+        await run_asgi_app(app, asgi_scope("/v1/chat/completions"), *chat_messages())
+    assert app.chat.completions.create.call_count == 1
+
+
+async def test_timeout_without_a_header_breaks_the_connection_after_the_maximum(monkeypatch):
+    monkeypatch.setattr(openai_responses, "_MAX_CLIENT_TIMEOUT", 0.02)
+    app = OpenAIMock()
+    app.chat.completions.create.response = timeout()
+    started = time.perf_counter()
+    with pytest.raises(httpx.ReadTimeout, match="the mock timed out"):
+        await run_asgi_app(app, asgi_scope("/v1/chat/completions"), *chat_messages(), until=lambda sent: False)
+    assert time.perf_counter() - started >= 0.02
+
+
 async def test_server_leaves_the_read_timeout_to_its_clients():
     app = OpenAIMock()
     app.chat.completions.create.response = streamed("Hi", first_delay=0.02)
