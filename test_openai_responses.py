@@ -823,9 +823,9 @@ def test_id_prefixes_of_models():
         },
         "key_": {"AdminAPIKey", "AdminAPIKeyCreateResponse", "APIKeyCreateResponse", "ProjectAPIKey", "APIKey"},
         "lsh_": {"LocalShellCall", "LocalShellCallAction"},
-        "mcp_": {"AgentMcpCallItem", "McpCall"},
-        "mcpl_": {"McpListTools", "McpListToolsTool"},
-        "mcpr_": {"McpApprovalRequest"},
+        "mcp_": {"AgentMcpCallItem", "McpCall", "RealtimeMcpToolCall"},
+        "mcpl_": {"McpListTools", "McpListToolsTool", "RealtimeMcpListTools"},
+        "mcpr_": {"McpApprovalRequest", "RealtimeMcpApprovalRequest"},
         "modr-": {"ModerationCreateResponse"},
         "msg_": {
             "AgentMessageItemResource",
