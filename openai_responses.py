@@ -20837,8 +20837,9 @@ def _mistake_to_service_error(error: BaseException) -> _ServiceError:
         error = error.__cause__
     if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
         logging.getLogger("openai_responses").error("%s", error, exc_info=error)
-    status = 404 if isinstance(error, AllMockedAssertionError) else _MISTAKE_STATUS
-    return _ServiceError(status, str(error), type="mock_error")
+    statuses = {AllMockedAssertionError: 404, _MissingInSDKError: 501}
+    found = (status for error_type, status in statuses.items() if isinstance(error, error_type))
+    return _ServiceError(next(found, _MISTAKE_STATUS), str(error), type="mock_error")
 
 
 def _mock_error(message: str) -> httpx.Response:

@@ -27737,7 +27737,7 @@ def sdk_without_video_lists(monkeypatch):
 async def test_server_names_the_release_for_a_call_that_the_installed_one_lacks(sdk_without_video_lists):
     app = OpenAIMock()
     answer = await server_request(app, "GET", "/v1/videos")
-    assert answer.status_code == 400
+    assert answer.status_code == 501
     assert answer.headers["x-should-retry"] == "false"
     message = answer.json()["error"]["message"]
     assert message == f"videos.list needs openai 2.2.0 or later; the mock runs with openai {openai.__version__}"
