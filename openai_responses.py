@@ -18642,8 +18642,16 @@ class Router(respx.MockRouter):
             else:
                 self._mock._read_environment()
                 self._earlier_routers = _other_mockers_routers()
-                super().start()
+                self._start_interceptor()
             self._entry_count += 1  # last, because a start that raises doesn't count
+
+    def _start_interceptor(self) -> None:
+        """Register the router and set the patches, or none of them if one raises."""
+        try:
+            super().start()
+        except BaseException:
+            super().stop(clear=False, reset=False, quiet=True)
+            raise
 
     def stop(self, clear: bool = False, reset: bool = False, quiet: bool = False) -> None:
         """Stop answering requests.
@@ -19284,8 +19292,10 @@ def _is_wrapped(owner: type, method: Any) -> bool:
         return True
     if _is_replacement(method):
         return False
-    # Compare the globals: httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it.
-    return _package(method.__globals__["__name__"]) not in {_package(cls.__module__) for cls in owner.__mro__}
+    # Compare the globals: httpx sets `__module__` of its classes to "httpx", and `functools.wraps` copies it. The globals
+    # of a function that `create_autospec` made have no name.
+    package = _package(method.__globals__.get("__name__", ""))
+    return package not in {_package(cls.__module__) for cls in owner.__mro__}
 
 
 # Packages that replace the method of a transport in order to answer, to record or to play back.

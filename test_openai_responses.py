@@ -26755,6 +26755,27 @@ def test_patches_are_removed_after_an_exception(unpatched_attributes):
     assert changed_since(unpatched_attributes) == []
 
 
+def test_start_that_raises_leaves_no_patch_and_no_router(unpatched_attributes, monkeypatch):
+    monkeypatch.setattr(openai_responses, "_patch_loaded_modules", lambda: 1 / 0)
+    openai_mock = OpenAIMock()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            openai_mock.start()
+        assert openai_responses._Interceptor.routers == []
+    monkeypatch.undo()
+    assert changed_since(unpatched_attributes) == []
+    with openai_mock:
+        assert complete("Hi")
+    assert changed_since(unpatched_attributes) == []
+
+
+def test_transport_with_an_autospec_is_not_patched(http_lib):
+    with unittest.mock.patch.object(http_lib.HTTPTransport, "handle_request", autospec=True) as autospec:
+        autospec.return_value = http_lib.Response(200, text="from the autospec")
+        with OpenAIMock(), http_lib.Client() as http_client:
+            assert http_client.get(BASE_URL).text == "from the autospec"
+
+
 def test_patch_that_was_kept_has_no_effect_after_exit(http_lib):
     with OpenAIMock():
         kept_patch = http_lib.HTTPTransport.handle_request
