@@ -24380,6 +24380,23 @@ class OpenAIMock(_NoNewAttributes):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_names_below("")})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for pickle. Raises `TypeError` if the mock is active, or has answered requests.
+
+        Why: the copy would count as active in a process whose HTTP libraries are not patched, and the requests that the
+        mock has answered hold modules, which pickle rejects with a message that doesn't say what to do.
+        """
+        if any(router._mock is self for router in _Interceptor.routers):
+            reason = "is active, and a copy in another process would answer nothing"
+        elif self._request_log:
+            reason = "has answered requests"
+        else:
+            return vars(self)
+        raise TypeError(
+            f"cannot copy or pickle an OpenAIMock that {reason}. To answer the calls of another process, use the fixture "
+            "openai_server, or create an OpenAIMock in that process"
+        )
+
     def __repr__(self) -> str:
         return f"<OpenAIMock at {', '.join(self._bases)}>"
 

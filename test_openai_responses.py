@@ -30993,6 +30993,31 @@ def test_reentered_mock_is_innermost_until_exit():
         assert complete("Hi") == "second"
 
 
+def test_active_mock_cannot_be_pickled(openai_mock):
+    with pytest.raises(TypeError, match="an OpenAIMock that is active, .* use the fixture openai_server"):
+        pickle.dumps(openai_mock)
+    with pytest.raises(TypeError, match="an OpenAIMock that is active"):
+        pickle.dumps(openai_mock.responses.create)
+
+
+def test_mock_that_has_answered_requests_cannot_be_pickled():
+    with OpenAIMock() as openai_mock:
+        complete("Hi")
+    with pytest.raises(TypeError, match="an OpenAIMock that has answered requests"):
+        pickle.dumps(openai_mock)
+
+
+def test_copy_of_an_unused_mock_answers():
+    openai_mock = OpenAIMock()
+    openai_mock.chat.completions.create.response = "copied"
+    with openai_mock:
+        pass
+    with pickle.loads(pickle.dumps(openai_mock)) as unpickled:
+        assert complete("Hi") == "copied"
+    assert len(unpickled.requests) == 1
+    assert openai_mock.requests == []
+
+
 def test_router_with_custom_settings_answers(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
