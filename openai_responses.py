@@ -18677,7 +18677,7 @@ class Router(respx.MockRouter):
                 super().stop(clear=clear, reset=reset, quiet=quiet)
                 self._mock._finish_recording()
         if quiet:
-            if not _pytest_session_count:  # else pytest's hook decides, because the test may expect the exception
+            if not _pytest_configs:  # else pytest's hook decides, because the test may expect the exception
                 _take_unreported_mistakes([self._mock])
             return
         self._mock._check_mistakes()
@@ -23827,7 +23827,7 @@ class _MockDecorator:
                     return func(*args, **kwargs)
 
         wrapper.openai_mock = self
-        return _use_fixture(wrapper) if _pytest_session_count else _hide_mock_param(wrapper, func)
+        return _use_fixture(wrapper) if _pytest_configs else _hide_mock_param(wrapper, func)
 
     @contextlib.contextmanager
     def _active_for(self, func: Callable[..., Any], kwargs: dict[str, Any]) -> Iterator[None]:
@@ -26294,6 +26294,7 @@ def _register_all() -> None:
         "plugin",
         pytest_addoption=pytest_addoption,
         pytest_configure=pytest_configure,
+        pytest_load_initial_conftests=pytest_load_initial_conftests,
         pytest_unconfigure=pytest_unconfigure,
     )
     _register_module("helpers")
@@ -26314,7 +26315,8 @@ def _register_all() -> None:
 pytest_plugins = ("openai_responses.plugin",)
 
 
-_pytest_session_count = 0  # the running pytest sessions with this plugin; `pytester` runs one within another
+# The configurations of the running pytest sessions with this plugin. `pytester` runs one session within another.
+_pytest_configs: list[Any] = []
 
 
 def _use_fixture(wrapper: Any) -> Any:
@@ -26332,10 +26334,21 @@ def pytest_addoption(parser: Any) -> None:
     )
 
 
+def pytest_load_initial_conftests(early_config: Any) -> None:
+    """Add the session. This runs before pytest imports a `conftest.py`, which may import decorated tests."""
+    _add_pytest_config(early_config)
+
+
+def _add_pytest_config(config: Any) -> None:
+    """Add a session until pytest cleans up, which it also does if the session ends before it is configured."""
+    if config not in _pytest_configs:
+        _pytest_configs.append(config)
+        config.add_cleanup(functools.partial(_pytest_configs.remove, config))
+
+
 def pytest_configure(config: Any) -> None:
     """Register the mark and the fixtures. Their module is created now, because the library doesn't require pytest."""
-    global _pytest_session_count
-    _pytest_session_count += 1
+    _add_pytest_config(config)  # a plugin that a `conftest.py` loads gets no `pytest_load_initial_conftests`
     is_recording = config.getoption("openai_record", False)
     _recording_runs.append(_RecordingRun() if is_recording else None)
     if is_recording and _is_in_ci():
@@ -26352,8 +26365,6 @@ def pytest_configure(config: Any) -> None:
 
 
 def pytest_unconfigure() -> None:
-    global _pytest_session_count
-    _pytest_session_count -= 1
     _recording_runs.pop()
 
 

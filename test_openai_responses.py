@@ -33166,6 +33166,7 @@ def test_option_is_refused_in_ci(monkeypatch):
     config.getoption.return_value = True
     with pytest.raises(pytest.UsageError, match=r"--openai-record is refused, .* variable CI is set"):
         openai_responses.pytest_configure(config)
+    config.add_cleanup.call_args.args[0]()
     openai_responses.pytest_unconfigure()
 
 
@@ -33708,8 +33709,39 @@ WITHOUT_PLUGIN_SUITE = """
 
 
 def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
-    monkeypatch.setattr(openai_responses, "_pytest_session_count", 0)  # this session has the plugin
+    monkeypatch.setattr(openai_responses, "_pytest_configs", [])  # this session has the plugin
     run_suite(with_helpers(WITHOUT_PLUGIN_SUITE), "-p", "no:openai_responses").assert_outcomes(passed=4)
+
+
+def test_decorated_class_that_a_conftest_imports_uses_the_fixture(run_suite, tmp_path):
+    base = """
+        class Base:
+            @openai_responses.mock()
+            def test_inherited(self, prepared, openai_mock):
+                assert openai_mock is prepared
+                assert chat_text() == "prepared"
+    """
+    (tmp_path / "base.py").write_text(with_helpers(base), encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("import base", encoding="utf-8")
+    suite = """
+        from base import Base
+
+        @pytest.fixture
+        def prepared(openai_mock):
+            openai_mock.chat.completions.create.response = "prepared"
+            return openai_mock
+
+        class TestIt(Base):
+            pass
+    """
+    assert run_suite(with_helpers(suite), apart=True).parseoutcomes() == {"passed": 1}
+
+
+def test_session_that_ends_before_it_is_configured_is_removed(tmp_path):
+    configs_before = list(openai_responses._pytest_configs)
+    options = ["-p", "openai_responses", "--no-such-option", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    assert pytest.main(options) == pytest.ExitCode.USAGE_ERROR
+    assert openai_responses._pytest_configs == configs_before
 
 
 def test_plugin_does_not_import_openai_for_tests_without_a_mock(run_suite):

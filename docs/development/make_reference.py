@@ -13,7 +13,7 @@ import pathlib
 import re
 import textwrap
 import unittest.mock
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai_responses as module
@@ -267,6 +267,9 @@ class PluginOptions:
         """Register a setting of the configuration file."""
         self.settings.append((name, help))
 
+    def add_cleanup(self, function: Callable[[], Any]) -> None:
+        """Call nothing, because this is not a session of pytest."""
+
     def addinivalue_line(self, name: str, line: str) -> None:
         """Register a mark."""
         usage, _, description = line.partition(": ")
@@ -281,6 +284,7 @@ def plugin_options() -> PluginOptions:
         plugin.pytest_addoption(found)
     plugin.pytest_configure(found)
     plugin.pytest_unconfigure()
+    module._pytest_configs.remove(found)
     return found
 
 
