@@ -23847,6 +23847,8 @@ class _MockDecorator:
         if self.fixture_mock:
             return self.fixture_mock  # the mock is entered again, because `setUp` may have started another mock since
         if passed:
+            if self.settings:
+                raise TypeError(_unused_settings_message(f"the decorator of {func.__name__}", self.settings))
             return contextlib.nullcontext(passed)
         return _mock_for_test(self.settings, func.__code__.co_filename)
 
@@ -23884,6 +23886,15 @@ def _mock_for_test(settings: dict[str, Any], test_file: str) -> OpenAIMock:
     if settings.get("recording") is not None:
         settings["recording"] = os.path.join(os.path.dirname(test_file), settings["recording"])
     return OpenAIMock(**settings)
+
+
+def _unused_settings_message(owner: str, settings: Mapping[str, Any]) -> str:
+    """Return the message for settings of a decorator or a mark that a fixture or a caller of the test's own ignores."""
+    example = ", ".join(f"{name}={_short_repr(value)}" for name, value in settings.items())
+    return (
+        f"{owner} has settings ({example}), but the mock of the test is another one, such as that of a fixture openai_mock "
+        f"which overrides the plugin's; write OpenAIMock({example}) in that fixture, or give it another name"
+    )
 
 
 def _hide_mock_param(wrapper: Any, func: Callable[..., Any]) -> Any:
@@ -24342,6 +24353,12 @@ class OpenAIMock(_NoNewAttributes):
 
         Raises `AssertionError` with the unused steps and rules.
         """
+        message = self._unused_message()
+        if message:
+            raise AssertionError(message)
+
+    def _unused_message(self) -> str:
+        """Return the message for unused steps and rules, or "" if all were used."""
         unused = []
         for endpoint in self._endpoints.values():
             rules = [rule for rule in endpoint._rules if not rule.optional]
@@ -24350,8 +24367,7 @@ class OpenAIMock(_NoNewAttributes):
                 steps = scripted._unused_steps()
                 if steps:
                     unused.append(f"{scripted!r} has {_count_noun(steps, 'step')} left of {len(scripted.response)}")
-        if unused:
-            raise AssertionError("not everything was used: " + "; ".join(unused))
+        return "not everything was used: " + "; ".join(unused) if unused else ""
 
     def _unused_responses(self) -> list[Scripted]:
         """Return the endpoints and the rules whose response was set and answered no request.
@@ -26415,11 +26431,12 @@ def _fixtures_module() -> types.ModuleType:
         if "httpx_mock" in request.fixturenames:  # set up first, so that this mock is asked first and ends first
             request.getfixturevalue("httpx_mock")
         settings = {**_marker_settings(request), **decorator.settings}
-        with _mock_for_test(settings, str(request.path)) as openai_mock:
-            request.node.stash[_stash_key("mock")] = openai_mock
-            decorator.fixture_mock = openai_mock
-            yield openai_mock
+        openai_mock = _mock_for_test(settings, str(request.path)).start()
+        _mocks_of_item(request.node)["openai_mock"] = openai_mock
+        decorator.fixture_mock = openai_mock
+        yield openai_mock
         decorator.fixture_mock = None
+        openai_mock.router.stop(quiet=True)  # the hooks of the phases check mistakes and `assert_all_used`
 
     @pytest.fixture(autouse=True)
     def _openai_mock_of_the_mark(request: Any) -> None:
@@ -26427,8 +26444,12 @@ def _fixtures_module() -> types.ModuleType:
 
         Autouse fixtures start first, so the mock also answers calls that other fixtures make.
         """
-        if request.node.get_closest_marker("openai_mock") and "openai_server" not in request.fixturenames:
-            request.getfixturevalue("openai_mock")
+        marker = request.node.get_closest_marker("openai_mock")
+        if marker is None or "openai_server" in request.fixturenames:
+            return
+        request.getfixturevalue("openai_mock")
+        if marker.kwargs and "openai_mock" not in _mocks_of_item(request.node):
+            pytest.fail(_unused_settings_message("the mark openai_mock", marker.kwargs), pytrace=False)
 
     @pytest.fixture
     def openai_server(request: Any) -> Iterator[Server]:
@@ -26439,21 +26460,21 @@ def _fixtures_module() -> types.ModuleType:
         """
         settings = {"limits": {"keys": 0}, **_marker_settings(request)}
         served_mock = _mock_for_test(settings, str(request.path))
-        request.node.stash[_stash_key("mock")] = served_mock
+        _mocks_of_item(request.node)["openai_server.mock"] = served_mock
         with _serve_in_thread(served_mock) as server:
             yield server
         served_mock._finish_recording()
-        served_mock._check_mistakes()
-        if served_mock._asserts_all_used:
-            served_mock.assert_all_used()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(item: Any) -> Iterator[None]:
+        _mocks_of_item(item).clear()  # a plugin may run the test again
         return (yield from _check_mistakes_of_phase(item, is_setup=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(item: Any) -> Iterator[None]:
-        return (yield from _check_mistakes_of_phase(item))
+        result = yield from _check_mistakes_of_phase(item)
+        _check_all_used(item)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(item: Any) -> Iterator[None]:
@@ -26465,6 +26486,7 @@ def _fixtures_module() -> types.ModuleType:
         excinfo = next(iter(getattr(item, "_excinfo", None) or []), call.excinfo)  # a `TestCase` has its own
         if excinfo and not item.config.getoption("fulltrace"):
             _hide_client_frames(excinfo)
+            _remove_own_frames(excinfo)
         report = yield
         if report.failed:
             _add_report_sections(item, report)
@@ -26497,10 +26519,27 @@ def _fixtures_module() -> types.ModuleType:
 
 @functools.cache
 def _stash_key(name: str) -> Any:
-    """Return the key of pytest's stash for the `mock` of a test, the `mistakes` for its report, or if it `passed`."""
+    """Return the key of pytest's stash for the `mocks` of a test, the `mistakes` for its report, or if it `passed`."""
     import pytest
 
     return pytest.StashKey()
+
+
+def _mocks_of_item(item: Any) -> dict[str, OpenAIMock]:
+    """Return the mocks of the fixtures that a test uses, by the expression for the mock in the test."""
+    return item.stash.setdefault(_stash_key("mocks"), {})
+
+
+def _check_all_used(item: Any) -> None:
+    """Fail the call of a test, which has passed, for unused responses of its mocks with the setting `assert_all_used`."""
+    import pytest
+
+    if getattr(item, "_excinfo", None):  # a `TestCase` that failed or was skipped, whose exception pytest raises later
+        return
+    for openai_mock in _mocks_of_item(item).values():
+        message = openai_mock._unused_message()
+        if message and openai_mock._asserts_all_used:
+            pytest.fail(message, pytrace=False)  # the traceback has no frame of the test
 
 
 def _check_mistakes_of_phase(item: Any, is_setup: bool = False) -> Iterator[None]:
@@ -26528,8 +26567,7 @@ def _check_mistakes_of_phase(item: Any, is_setup: bool = False) -> Iterator[None
 
 def _add_report_sections(item: Any, report: Any) -> None:
     """Add the OpenAI requests of a failed test to its report, with unused responses and mistakes that were caught."""
-    openai_mock = item.stash.get(_stash_key("mock"), None)
-    if openai_mock:
+    for openai_mock in _mocks_of_item(item).values():
         lines = [_report_line(openai_mock, record) for record in openai_mock.requests]
         lines += [f"set, but not used: {scripted}" for scripted in openai_mock._unused_responses()]
         if lines:
@@ -26565,6 +26603,17 @@ def _hide_client_frames(excinfo: Any) -> None:
         error = error.__cause__ or error.__context__
     # pytest cuts the chain of the first entry, so a list without some entries isn't enough
     excinfo.traceback = type(excinfo.traceback)(excinfo.value.__traceback__)
+
+
+def _remove_own_frames(excinfo: Any) -> None:
+    """Remove this module's frames from the traceback of a `pytest.fail` that shows no traceback.
+
+    Why: if all frames but pytest's own are hidden, pytest adds a hint to use `--full-trace`.
+    """
+    if getattr(excinfo.value, "pytrace", True):
+        return
+    entries = [entry for entry in excinfo.traceback if entry.frame.f_globals.get("__name__") != __name__]
+    excinfo.traceback = type(excinfo.traceback)(entries)
 
 
 def _without_client_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:

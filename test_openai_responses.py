@@ -33623,6 +33623,55 @@ def test_assert_all_used_of_the_decorator_fails_a_test_with_unused_steps(run_sui
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
 
 
+ASSERT_ALL_USED_SUITE = """
+    @pytest.fixture
+    def scripted(request):
+        fixture = request.getfixturevalue(request.param)
+        openai_mock = getattr(fixture, "mock", fixture)
+        openai_mock.responses.create.response = ["never"]
+
+    pytestmark = pytest.mark.openai_mock(assert_all_used=True)
+
+    @pytest.mark.parametrize("scripted", ["openai_mock", "openai_server"], indirect=True)
+    class TestUnused:
+        def test_passing(self, scripted):
+            pass
+
+        def test_skipped(self, scripted):
+            pytest.skip("not here")
+
+        def test_failing(self, scripted):
+            pytest.fail("for another reason")
+
+        @pytest.mark.xfail
+        def test_expected_failure(self, scripted):
+            pass
+
+    class TestUnittest(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def script(self, openai_mock):
+            openai_mock.responses.create.response = ["never"]
+
+        def test_passing(self):
+            pass
+
+        def test_skipped(self):
+            self.skipTest("not here")
+
+        def test_failing(self):
+            self.fail("for another reason")
+"""
+
+
+@requires_uvicorn
+def test_assert_all_used_of_the_mark_fails_only_the_call_of_a_test_that_passed(run_suite):
+    result = run_suite(with_helpers(ASSERT_ALL_USED_SUITE))
+    assert result.parseoutcomes() == {"failed": 6, "skipped": 3, "xfailed": 2}
+    unused = "not everything was used: <Endpoint responses.create: POST /responses> has 1 step left of 1"
+    result.stdout.fnmatch_lines([unused, "FAILED *TestUnittest::test_passing*"])
+    assert "traceback entries are hidden" not in result.stdout.str()
+
+
 def test_direct_call_of_a_decorated_test_does_not_reuse_the_mock_of_its_run(run_suite):
     suite = """
         @openai_responses.mock()
@@ -33915,8 +33964,61 @@ def test_assert_all_used_of_the_mark_checks_the_mock_of_the_server(run_suite):
             openai_server.mock.responses.create.response = ["never"]
     """
     result = run_suite(with_helpers(suite))
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+OVERRIDING_SUITE = """
+    @pytest.fixture
+    def openai_mock():
+        with openai_responses.OpenAIMock() as openai_mock:
+            yield openai_mock
+
+    @openai_responses.mock(strict=True)
+    def test_decorator_with_a_setting(openai_mock):
+        pytest.fail("called")
+
+    @openai_responses.mock()
+    def test_decorator_without_a_setting(openai_mock):
+        assert chat_text()
+
+    @pytest.mark.openai_mock(strict=True)
+    def test_mark_with_a_setting():
+        pytest.fail("called")
+
+    @pytest.mark.openai_mock
+    def test_mark_without_a_setting():
+        assert chat_text()
+"""
+
+EXTENDING_SUITE = """
+    @pytest.fixture
+    def openai_mock(openai_mock):
+        openai_mock.chat.completions.create.response = "extended"
+        return openai_mock
+
+    @openai_responses.mock(strict=True)
+    def test_decorator(openai_mock):
+        assert openai_mock._strict
+        assert chat_text() == "extended"
+
+    @pytest.mark.openai_mock(strict=True)
+    def test_mark(openai_mock):
+        assert openai_mock._strict
+        assert chat_text() == "extended"
+"""
+
+
+def test_settings_are_an_error_if_the_suite_has_a_fixture_of_the_same_name(run_suite):
+    result = run_suite(with_helpers(OVERRIDING_SUITE))
+    result.assert_outcomes(passed=2, failed=1, errors=1)
+    hint = "a fixture openai_mock which overrides the plugin's; write OpenAIMock(strict=True) in that fixture"
+    result.stdout.fnmatch_lines([f"*the mark openai_mock has settings (strict=True)*{hint}*"])
+    result.stdout.fnmatch_lines([f"*the decorator of test_decorator_with_a_setting has settings (strict=True)*{hint}*"])
+
+
+def test_settings_apply_if_the_suite_extends_the_fixture(run_suite):
+    run_suite(with_helpers(EXTENDING_SUITE)).assert_outcomes(passed=2)
 
 
 # ---- reports of failed tests -----------------------------------------------------------------------------------------
