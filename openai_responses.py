@@ -17825,7 +17825,9 @@ def _prepare(row: _Row, value: Any) -> _Script:
     """
     place = f"{row.name}.response"
     if value is None:
-        raise TypeError(f"{place} cannot be None; use `del {place}` to go back to the default")
+        raise TypeError(
+            f"{place} cannot be None as a step or as the result of a callable; use ... for the default answer"
+        )
     if any(value is builder for builder in (*_RESPONSE_BUILDERS.values(), mock, webhook)):
         raise TypeError(f"{place} cannot be {value.__name__} itself; call it: {value.__name__}(...)")
     if inspect.isclass(value) and _is_pydantic_model(value):
@@ -22928,7 +22930,7 @@ class Scripted(_NoNewAttributes):
 
     @property
     def response(self) -> Any:
-        """The response to answer with, as you set it, or None. `del` restores the default.
+        """The response to answer with, as you set it, or None. `del`, or None as the value, restores the default.
 
             create.response = "Hello!"  # the model's text
             create.response = {"model": "gpt-6-sol"}  # some fields of the response
@@ -22945,6 +22947,9 @@ class Scripted(_NoNewAttributes):
 
     @response.setter
     def response(self, value: Any) -> None:
+        if value is None:  # `monkeypatch` and `mock.patch.object` restore the attribute by setting its earlier value
+            del self.response
+            return
         self._script = _prepare(self._row, value)
         self._response = value
         self._hit_count = 0
@@ -22956,6 +22961,7 @@ class Scripted(_NoNewAttributes):
     def response(self) -> None:
         self._response = None
         self._script = None
+        self._json_form = None
         for key_copy in self._per_key_copies():
             del key_copy.response
 

@@ -24933,12 +24933,38 @@ def test_error_for_an_unsupported_value_lists_the_accepted_types(openai_mock, na
     )
 
 
-def test_none_is_rejected_and_keeps_the_response(create):
-    create.response = "mine"
-    with pytest.raises(TypeError, match=r"cannot be None.*del chat\.completions\.create\.response"):
-        create.response = None
-    assert create.response == "mine"
-    assert complete("Hi") == "mine"
+def test_none_restores_the_default(create):
+    rule = create.when("weather")
+    for scripted, text in [(create, "Hi"), (rule, "weather")]:
+        scripted.response = "mine"
+        scripted.response = None
+        assert scripted.response is None
+        assert complete(text) == openai_responses._DEFAULT_TEXT
+
+
+def test_none_restores_the_default_for_each_api_key():
+    app = OpenAIMock()
+    key_create = app.for_key("sk-a").chat.completions.create
+    app.chat.completions.create.response = "mine"
+    assert key_create.response == "mine"
+    app.chat.completions.create.response = None
+    assert key_create.response is None
+
+
+@pytest.mark.parametrize("response", [[None], streamed(None), ["one", None]], ids=["list", "stream", "step"])
+def test_none_within_another_value_is_rejected(create, response):
+    with pytest.raises(TypeError, match=r"cannot be None as a step .*; use \.\.\. for the default answer"):
+        create.response = response
+
+
+def test_monkeypatch_restores_the_response(create, monkeypatch):
+    for response in (None, "before"):
+        create.response = response
+        with monkeypatch.context() as context:
+            context.setattr(create, "response", "patched")
+            assert complete("Hi") == "patched"
+        assert create.response == response
+    assert complete("Hi") == "before"
 
 
 def test_stream_of_events_needs_a_streamed_request(create):
@@ -30994,7 +31020,7 @@ def test_reentered_mock_is_innermost_until_exit():
 
 
 def test_active_mock_cannot_be_pickled(openai_mock):
-    with pytest.raises(TypeError, match="an OpenAIMock that is active, .* use the fixture openai_server"):
+    with pytest.raises(TypeError, match=r"an OpenAIMock that is active, .* use the fixture openai_server"):
         pickle.dumps(openai_mock)
     with pytest.raises(TypeError, match="an OpenAIMock that is active"):
         pickle.dumps(openai_mock.responses.create)
@@ -36314,6 +36340,7 @@ def answer(request: Request, route: Route, *, state_store: StateStore, run_id: s
 async def slow(request: httpx.Request) -> Response:
     return Response(200)
 def set_response(openai_mock: OpenAIMock, value: Answer) -> None:
+    openai_mock.chat.completions.create.response = None
     openai_mock.responses.create.response = value
 @openai_responses.mock()
 def test_everything(openai_mock: OpenAIMock) -> None:
@@ -36425,7 +36452,6 @@ INVALID_LINES = {
     "assignment": [
         "openai_mock.chat.completions.create = 'Hi'",
         "openai_mock.chat.completions.create.response = 1",
-        "openai_mock.chat.completions.create.response = None",
         "openai_mock.chat.completions.create.response = b'Hi'",
         "openai_mock.chat.completions.create.response = lambda request: 1",
         "openai_mock.chat.completions.create.response = lambda request: ['a', 'b']",
