@@ -23981,16 +23981,55 @@ def _take_unreported_mistakes(mocks: Sequence[OpenAIMock]) -> list[Mistake]:
     return unreported
 
 
-def _raise_mistakes(mistakes: Sequence[Mistake]) -> None:
-    """Raise an `AssertionError` that lists mistakes, equal ones once."""
-    if not mistakes:
-        return
-    lines = list(dict.fromkeys(f"  {mistake}" for mistake in mistakes))
-    raise AssertionError(
-        "the application caught exceptions of mistakes in this test:\n"
-        + "\n".join(lines)
-        + "\nIf they were intended, call openai_mock.mistakes.clear() at the end of the test."
+def _mark_as_reported(error: BaseException) -> None:
+    """Mark the mistake with an exception that a report is about as reported.
+
+    Why: the fixture `subtests` of pytest catches the exceptions of its blocks and reports each at once.
+    """
+    for mock in _mocks_with_mistakes:
+        for mistake in mock.mistakes:
+            if mistake.error in (error, error.__cause__):
+                mistake._is_reported = True
+
+
+def _mistakes_message(mistakes: Sequence[Mistake], mock_name: str) -> str:
+    """Return the message that lists mistakes.
+
+    mock_name: the expression for the mock in the test.
+    """
+    lines = [f"  {line}" for line in _mistake_lines(mistakes)]
+    return "\n".join(
+        [
+            "the application caught exceptions of mistakes in this test:",
+            *lines,
+            f"If they were intended, call {mock_name}.mistakes.clear() at the end of the test.",
+        ]
     )
+
+
+def _mistake_lines(mistakes: Sequence[Mistake]) -> list[str]:
+    """Return a line for each mistake. Those of one place whose messages differ only in numbers have one line."""
+    groups: dict[tuple[str, str, str], list[Mistake]] = {}
+    for mistake in mistakes:
+        # an exhausted list counts its calls in the message
+        message = re.sub(r"\d+", "0", f"{type(mistake.error).__name__}: {mistake.error}")
+        groups.setdefault((mistake.request, mistake._place, message), []).append(mistake)
+    lines = []
+    for first, *others in groups.values():
+        is_same = all(str(other) == str(first) for other in others)
+        lines.append(str(first) if is_same else f"{first} (and {len(others):,} more like it)")
+    return _shortened_lines(lines)
+
+
+_REPORT_LINES = 20  # the most lines that the report of a test has at the beginning and at the end of a list
+
+
+def _shortened_lines(lines: Sequence[str]) -> list[str]:
+    """Return the first and the last lines of a long list, and how many there are between them."""
+    left_out = len(lines) - 2 * _REPORT_LINES
+    if left_out <= 1:
+        return list(lines)
+    return [*lines[:_REPORT_LINES], f"... {left_out:,} more", *lines[-_REPORT_LINES:]]
 
 
 def _remove_seen_mistake(error: BaseException) -> None:
@@ -24148,7 +24187,9 @@ class OpenAIMock(_NoNewAttributes):
 
     def _check_mistakes(self) -> None:
         """Raise `AssertionError` if the application caught a mistake that was not reported yet."""
-        _raise_mistakes(_take_unreported_mistakes([self]))
+        mistakes = _take_unreported_mistakes([self])
+        if mistakes:
+            raise AssertionError(_mistakes_message(mistakes, "openai_mock"))
 
     def start(self) -> OpenAIMock:
         """Activate the mock until `stop()`, and return it.
@@ -24420,7 +24461,7 @@ class OpenAIMock(_NoNewAttributes):
         )
 
     def __repr__(self) -> str:
-        return f"<OpenAIMock at {', '.join(self._bases)}>"
+        return f"<OpenAIMock at {self._base_url}>" if self._base_url else "<OpenAIMock>"
 
     def _endpoint(self, row: _Row) -> Endpoint:
         """Return the endpoint of a row; it is created at its first use."""
@@ -26493,6 +26534,8 @@ def _fixtures_module() -> types.ModuleType:
         if excinfo and not item.config.getoption("fulltrace"):
             _hide_client_frames(excinfo)
             _remove_own_frames(excinfo)
+        if excinfo:
+            _mark_as_reported(excinfo.value)
         report = yield
         if report.failed:
             _add_report_sections(item, report)
@@ -26567,20 +26610,41 @@ def _check_mistakes_of_phase(item: Any, is_setup: bool = False) -> Iterator[None
         if not _Interceptor.routers:
             _remove_patches(_raises_patches())
     if not is_setup:
-        _raise_mistakes(_take_unreported_mistakes(list(_mocks_with_mistakes)))
+        _fail_for_mistakes(item)
     return result
+
+
+def _fail_for_mistakes(item: Any) -> None:
+    """Fail a test in which the application caught a mistake that was not reported yet, with any mock."""
+    import pytest
+
+    mock_name = _name_of_mock_with_mistakes(item)
+    mistakes = _take_unreported_mistakes(list(_mocks_with_mistakes))
+    if mistakes:
+        pytest.fail(_mistakes_message(mistakes, mock_name), pytrace=False)  # the traceback has no frame of the test
+
+
+def _name_of_mock_with_mistakes(item: Any) -> str:
+    """Return the expression in a test for its mock that has mistakes, which is `openai_mock` for one without a fixture."""
+    for name, openai_mock in _mocks_of_item(item).items():
+        if openai_mock.mistakes:
+            return name
+    return "openai_mock"
 
 
 def _add_report_sections(item: Any, report: Any) -> None:
     """Add the OpenAI requests of a failed test to its report, with unused responses and mistakes that were caught."""
-    for openai_mock in _mocks_of_item(item).values():
-        lines = [_report_line(openai_mock, record) for record in openai_mock.requests]
-        lines += [f"set, but not used: {scripted}" for scripted in openai_mock._unused_responses()]
+    mocks = _mocks_of_item(item)
+    for name, openai_mock in mocks.items():
+        lines = _shortened_lines([_report_line(openai_mock, record) for record in openai_mock.requests])
+        unused = [f"set, but not used: {scripted}" for scripted in openai_mock._unused_responses()]
+        lines += _shortened_lines(unused)
+        title = f"OpenAI requests to {name}" if len(mocks) > 1 else "OpenAI requests"
         if lines:
-            report.sections.append(("OpenAI requests", "\n".join(lines)))
+            report.sections.append((title, "\n".join(lines)))
     mistakes = item.stash.get(_stash_key("mistakes"), [])
     if mistakes:
-        report.sections.append(("OpenAI mistakes that the application caught", "\n".join(map(str, mistakes))))
+        report.sections.append(("OpenAI mistakes that the application caught", "\n".join(_mistake_lines(mistakes))))
 
 
 def _finish_recordings(item: Any, report: Any) -> None:

@@ -31044,6 +31044,11 @@ def test_copy_of_an_unused_mock_answers():
     assert openai_mock.requests == []
 
 
+def test_repr_of_a_mock_has_the_base_url_that_was_set():
+    assert repr(OpenAIMock()) == "<OpenAIMock>"
+    assert repr(OpenAIMock(base_url="https://a.test/v1")) == "<OpenAIMock at https://a.test/v1>"
+
+
 def test_router_with_custom_settings_answers(create):
     create.response = "Hi"
     with OpenAIMock().router(assert_all_called=True) as router:
@@ -34217,6 +34222,49 @@ def test_report_does_not_list_requests_of_passed_tests_and_of_tests_without_a_re
     assert "'passes'" not in result.stdout.str()
 
 
+def test_report_of_many_requests_lists_the_first_and_the_last(run_suite):
+    suite = """
+        def test_many(openai_mock):
+            client = openai.OpenAI(api_key="sk-fake")
+            for _ in range(100):
+                client.models.list()
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    assert len([line for line in result.stdout.lines if line.startswith("models.list 200")]) == 40
+    result.stdout.fnmatch_lines(["models.list 200, *", "... 60 more", "models.list 200, *"])
+
+
+@pytest.mark.parametrize(("count", "length"), [(0, 0), (40, 40), (41, 41), (42, 41), (5000, 41)])
+def test_shortened_lines_leave_out_at_least_two(count, length):
+    shortened = openai_responses._shortened_lines([str(number) for number in range(count)])
+    assert len(shortened) == length
+    assert shortened[-1:] == ([str(count - 1)] if count else [])
+    left_out = [line for line in shortened if line.startswith("...")]
+    assert left_out == ([f"... {count - 40:,} more"] if count > 41 else [])
+
+
+@requires_uvicorn
+def test_report_has_a_section_for_each_mock_of_the_test(run_suite):
+    suite = """
+        def test_two_mocks(openai_mock, openai_server):
+            chat_text("in the process")
+            openai_server.mock.responses.create.response = "unused"
+            assert False
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(failed=1)
+    result.stdout.re_match_lines(
+        [
+            "-+ OpenAI requests to openai_mock -+",
+            r"chat\.completions\.create 200 m 'in the process', .*",
+            r"-+ OpenAI requests to openai_server\.mock -+",
+            r"set, but not used: responses\.create",
+        ],
+        consecutive=True,
+    )
+
+
 def test_traceback_of_a_mistake_hides_the_frames_of_the_client(run_suite):
     result = run_suite(with_helpers(MISTAKE_SUITE))
     result.assert_outcomes(failed=1)
@@ -34443,6 +34491,71 @@ def test_report_of_a_mistake_that_nothing_caught_names_it_once(mistakes_report):
     assert "mistakes" not in own_report
 
 
+def test_report_joins_mistakes_of_one_line_that_differ_in_numbers(run_suite):
+    suite = """
+        @pytest.mark.parametrize("fails", [False, True])
+        def test_many(openai_mock, fails):
+            openai_mock.chat.completions.create.response = ["one"]
+            for _ in range(100):
+                chat_text_or_fallback()
+            assert not fails
+    """
+    result = run_suite(with_helpers(MISTAKE_HELPERS, suite))
+    result.assert_outcomes(failed=2)
+    mistakes = [line for line in result.stdout.lines if "has 1 step" in line]
+    counts = [line for line in mistakes if line.endswith(" (and 97 more like it)")]
+    assert len(mistakes) == 4  # "called twice" and "called 3 times", in both tests
+    assert len(counts) == 2
+
+
+def test_report_of_caught_mistakes_has_no_traceback(run_suite, tmp_path):
+    example = """
+        >>> openai_mock = getfixture("openai_mock")
+        >>> openai_mock.chat.completions.create.response = []
+        >>> chat_text_or_fallback()
+        'fallback'
+    """
+    (tmp_path / "test_example.txt").write_text(textwrap.dedent(example), encoding="utf-8")
+    suite = """
+        @pytest.fixture(autouse=True)
+        def namespace(doctest_namespace):
+            doctest_namespace["chat_text_or_fallback"] = chat_text_or_fallback
+
+        def test_caught(openai_mock):
+            openai_mock.chat.completions.create.response = []
+            chat_text_or_fallback()
+    """
+    (tmp_path / "conftest.py").write_text(with_helpers(MISTAKE_HELPERS, suite), encoding="utf-8")
+    result = run_suite(with_helpers(MISTAKE_HELPERS, suite), "test_example.txt")
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*test_caught*", "the application caught exceptions of mistakes in this test:"])
+    result.stdout.fnmatch_lines(["*test_example.txt*", "the application caught exceptions of mistakes in this test:"])
+    assert "traceback entries are hidden" not in result.stdout.str()
+    assert len(result.stdout.lines) < 50
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("_pytest.subtests"), reason="needs pytest 9")
+def test_mistake_that_failed_a_subtest_does_not_fail_the_test_again(run_suite):
+    suite = """
+        def test_subtests(subtests, openai_mock):
+            openai_mock.chat.completions.create.response = ["one"]
+            for _ in range(3):
+                with subtests.test():
+                    chat_text()
+
+        def test_caught(subtests, openai_mock):
+            openai_mock.chat.completions.create.response = []
+            with subtests.test():
+                chat_text_or_fallback()
+    """
+    result = run_suite(with_helpers(MISTAKE_HELPERS, suite), "-p", "subtests")
+    report, _, caught = result.stdout.str().partition("_ test_caught _")
+    assert report.count("but its .response has 1 step") > 1
+    assert "the application caught" not in report
+    assert "contains 2 failed subtests" in report
+    assert "the application caught" in caught
+
+
 def test_report_of_an_exception_that_a_mistake_caused_does_not_repeat_the_mistake(run_suite):
     suite = """
         def test_cause(openai_mock):
@@ -34520,6 +34633,7 @@ def test_mistake_over_a_socket_fails_the_test(run_suite):
     result = run_suite(with_helpers(suite))
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*the application caught exceptions of mistakes in this test*"])
+    result.stdout.fnmatch_lines(["If they were intended, call openai_server.mock.mistakes.clear() *"])
 
 
 # ======================================================================================================================
