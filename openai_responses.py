@@ -23784,8 +23784,18 @@ def mock(
         "assert_all_used": assert_all_used,
         "recording": recording,
     }
+    for wrong_type, hint in _POSITIONAL_HINTS.items():
+        if isinstance(func, wrong_type):
+            raise TypeError(f"mock() takes settings as keyword arguments, got a {type(func).__name__}; {hint}")
     decorator = _MockDecorator({name: value for name, value in settings.items() if value is not None})
     return decorator if func is None else decorator(func)
+
+
+# What to write instead of a setting as the positional argument of `mock()`, by the type of the argument.
+_POSITIONAL_HINTS: dict[type, str] = {
+    str: "use mock(base_url=...)",
+    Mapping: "use mock(strict=True), or mock(**settings) for a dict of settings",
+}
 
 
 class _MockDecorator:
@@ -23800,15 +23810,29 @@ class _MockDecorator:
         self.entered: list[OpenAIMock] = []
 
     def __call__(self, target: Any) -> Any:
-        return self._decorate_class(target) if inspect.isclass(target) else self._decorate_callable(target)
+        if inspect.isclass(target):
+            return self._decorate_class(target)
+        _reject_undecoratable(target)
+        return self._decorate_callable(target)
 
     def _decorate_class(self, cls: type) -> type:
-        """Decorate the test methods of a class, the inherited ones too, as `mock.patch` does."""
+        """Decorate the test methods of a class, the inherited ones too, as `mock.patch` does.
+
+        Raises `TypeError` if the class has no test methods.
+        """
+        prefix = unittest.mock.patch.TEST_PREFIX
+        has_tests = False
         for name in dir(cls):
             member = inspect.getattr_static(cls, name)
             is_method = inspect.isfunction(member) or isinstance(member, (staticmethod, classmethod))
-            if name.startswith(unittest.mock.patch.TEST_PREFIX) and is_method:
+            if name.startswith(prefix) and is_method:
+                has_tests = True
                 setattr(cls, name, self._decorate_callable(member))
+        if not has_tests:
+            raise TypeError(
+                f"the mock decorates methods whose name begins with {prefix}, and {cls.__name__} has none; decorate its "
+                "methods one by one, or mark the class with pytest.mark.openai_mock"
+            )
         return cls
 
     def _decorate_callable(self, target: Any) -> Any:
@@ -23870,6 +23894,18 @@ class _MockDecorator:
 
     async def __aexit__(self, *exc: object) -> None:
         self.__exit__(*exc)
+
+
+def _reject_undecoratable(target: Any) -> None:
+    """Raise `TypeError` for a fixture of pytest, and for a value that cannot be called."""
+    is_fixture = _package(type(target).__module__) == "_pytest" or hasattr(target, "_pytestfixturefunction")  # pytest 8
+    if is_fixture:
+        raise TypeError(
+            "the mock cannot decorate a fixture, whose value is used after the mock has stopped; write `with OpenAIMock() as "
+            "openai_mock:` around a yield in its body"
+        )
+    if not callable(target) and not isinstance(target, (staticmethod, classmethod)):
+        raise TypeError(f"the mock decorates functions and classes, got {_short_repr(target)}")
 
 
 def _reject_generator_function(func: Any) -> None:
@@ -24081,6 +24117,10 @@ class OpenAIMock(_NoNewAttributes):
         limits: Mapping[str, int] | None = None,
         allow_origins: Sequence[str] = (),
     ) -> None:
+        if callable(base_url):
+            raise TypeError(
+                f"OpenAIMock is not a decorator, got {base_url!r}; the decorator is openai_responses.mock()"
+            )
         self._base_url = _normalize_base_url(base_url) if base_url is not None else None
         self._strict = strict
         self._only_scripted = only_scripted

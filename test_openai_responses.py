@@ -31245,6 +31245,9 @@ def test_decorated_class_leaves_other_methods_as_they_are():
         def helper(self, openai_mock):
             return openai_mock
 
+        def test_nothing(self):
+            pytest.fail("called")
+
     assert list(inspect.signature(Cases.helper).parameters) == ["self", "openai_mock"]
     assert Cases().helper("given") == "given"
 
@@ -31393,6 +31396,40 @@ def test_decorated_generator_functions_are_rejected(decorator, function):
     message = f"cannot decorate the generator function {function.__name__}, .*`with OpenAIMock\\(\\) as openai_mock:`"
     with pytest.raises(TypeError, match=message):
         decorator(function)
+
+
+@pytest.mark.parametrize(
+    ("argument", "hint"),
+    [
+        ("https://a.test/v1", r"use mock\(base_url=\.\.\.\)"),
+        ({"strict": True}, r"use mock\(strict=True\), or mock\(\*\*settings\)"),
+        (5, "the mock decorates functions and classes, got 5"),
+    ],
+    ids=["URL", "settings", "number"],
+)
+def test_decorator_with_a_positional_setting_says_what_to_write(argument, hint):
+    with pytest.raises(TypeError, match=hint):
+        openai_responses.mock(argument)
+
+
+def test_decorated_fixture_is_rejected():
+    fixture = pytest.fixture(generator_function)
+    with pytest.raises(TypeError, match=r"cannot decorate a fixture, .* write `with OpenAIMock\(\) as openai_mock:`"):
+        openai_responses.mock(fixture)
+
+
+def test_mock_class_as_a_decorator_names_the_decorator():
+    with pytest.raises(TypeError, match=r"the decorator is openai_responses\.mock\(\)"):
+        OpenAIMock(generator_function)
+
+
+def test_decorated_class_without_test_methods_is_rejected():
+    class Cases:
+        def it_answers(self, openai_mock):
+            pytest.fail("called")
+
+    with pytest.raises(TypeError, match=r"begins with test, and Cases has none; .* with pytest\.mark\.openai_mock"):
+        openai_responses.mock(Cases)
 
 
 def test_decorated_static_and_class_methods_run_with_the_mock():
