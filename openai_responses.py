@@ -24424,8 +24424,13 @@ class OpenAIMock(_NoNewAttributes):
             _read_recording(path)  # a mistake in it raises now, and not after the calls to the service
 
     def _finish_recording(self) -> None:
-        """Hand the recording over to the run of pytest, which writes it if the test passes."""
+        """Hand the recording over to the run of pytest, which writes it if the test passes.
+
+        The exchanges get the name of the test, unless the mock began in another test, as that of a module does.
+        """
         run = _recording_run()
+        if self._test != _current_test():
+            self._test = None
         if self._is_recording and run and self not in run.finished_mocks:
             run.finished_mocks.append(self)
 

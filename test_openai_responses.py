@@ -33145,6 +33145,30 @@ def test_failed_test_writes_nothing(run_recorded_suite, openai_server, tmp_path)
     assert (tmp_path / "weather.json").read_bytes() == before
 
 
+@requires_uvicorn
+def test_recording_of_a_mock_for_several_tests_names_no_test(run_recorded_suite, openai_server, tmp_path):
+    suite = """
+        @pytest.fixture(scope="module")
+        def shared_mock():
+            with openai_responses.OpenAIMock(base_url=URL, recording="module.json") as shared_mock:
+                ask("in the fixture")
+                yield shared_mock
+
+        def test_one(shared_mock):
+            assert ask("one") == "It is sunny."
+
+        def test_two(shared_mock):
+            assert ask("two") == "It is sunny."
+    """
+    openai_server.mock.responses.create.response = "It is sunny."
+    result = run_recorded_suite(suite, "--openai-record")
+    result.stdout.fnmatch_lines(["module.json: 3 exchanges recorded"])
+    assert [exchange.get("test") for exchange in read_exchanges(tmp_path / "module.json")] == [None, None, None]
+    run_recorded_suite(suite, "-k", "two").assert_outcomes(passed=1, deselected=1)
+    run_recorded_suite(suite).assert_outcomes(passed=2)
+    assert len(openai_server.mock.requests) == 3
+
+
 def drift_of(old, new):
     """Return what is reported where one answer of chat became another."""
     exchange = chat_exchange("Hi")
