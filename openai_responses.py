@@ -19047,6 +19047,13 @@ class _LazyRequest(httpx.Request):
         self.http_lib = httpx if isinstance(original, httpx.Request) else sys.modules["httpx2"]
         self.raw_headers = _interned_headers(tuple(original.headers.raw))
 
+    def __getitem__(self, name: str) -> typing.NoReturn:
+        """Raise `TypeError`: only a `Record` has the parameters as items."""
+        raise TypeError(
+            f"a request of a callable has no item {name!r}; take the parameter body (lambda request, body: body[{name!r}]), "
+            "or use json.loads(request.content)"
+        )
+
     @functools.cached_property
     def url(self) -> httpx.URL:  # type: ignore[override]
         return httpx.URL(self.raw_url)

@@ -24723,6 +24723,12 @@ def test_callables_get_the_input_or_prompt_as_a_conversation(openai_mock, name, 
     assert received == [{"role": "user", "content": content}]
 
 
+def test_items_of_the_request_of_a_callable_name_the_body(create):
+    create.response = lambda request: request["model"]
+    with pytest.raises(TypeError, match=r"has no item 'model'; take the parameter body .* or use json\.loads"):
+        complete("Hi")
+
+
 @pytest.mark.parametrize(
     "response, mistake, message",
     [
