@@ -33864,9 +33864,8 @@ def test_decorated_class_that_a_conftest_imports_uses_the_fixture(run_suite, tmp
     base = """
         class Base:
             @openai_responses.mock()
-            def test_inherited(self, prepared, openai_mock):
-                assert openai_mock is prepared
-                assert chat_text() == "prepared"
+            def test_inherited(self, active_routers, openai_mock):
+                assert active_routers == [openai_mock.router]
     """
     (tmp_path / "base.py").write_text(with_helpers(base), encoding="utf-8")
     (tmp_path / "conftest.py").write_text("import base", encoding="utf-8")
@@ -33874,9 +33873,8 @@ def test_decorated_class_that_a_conftest_imports_uses_the_fixture(run_suite, tmp
         from base import Base
 
         @pytest.fixture
-        def prepared(openai_mock):
-            openai_mock.chat.completions.create.response = "prepared"
-            return openai_mock
+        def active_routers():
+            return list(openai_responses._Interceptor.routers)
 
         class TestIt(Base):
             pass
