@@ -2943,10 +2943,11 @@ def _nest_form_fields(pairs: Iterable[tuple[str, Any]]) -> _JSON:
             if not isinstance(node, dict):
                 _reject(f"Invalid form: '{name}' conflicts with another field of the same name.", name)
         if name.endswith("[]") or key in node:
-            existing = node.get(key, [])
-            if not isinstance(existing, list):
-                existing = [existing]
-            value = [*existing, value]
+            values = node.get(key, [])
+            if not isinstance(values, list):
+                values = [values]
+            values.append(value)
+            value = values
         node[key] = value
     return {name: _indexed_to_list(value) for name, value in body.items()}
 
