@@ -96,6 +96,7 @@ import typing
 import unittest.mock
 import wave
 import weakref
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -16641,19 +16642,40 @@ def _skill_manifest(body: Mapping[str, Any]) -> str:
 
     The file may be in a directory, or in a ZIP archive.
     """
+    for filename, data, _ in _skill_files(body):
+        content = data if _is_manifest(filename) else _read_archived_manifest(data)
+        if content is not None:
+            text = content.decode(errors="replace").replace("\r\n", "\n")
+            front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
+            return front_matter[1] if front_matter else text
+    return ""
+
+
+_MAX_MANIFEST_SIZE = 2**20  # bytes that are read of a SKILL.md in an archive; its front matter is at the beginning
+
+
+def _is_manifest(path: str) -> bool:
+    return os.path.basename(path) == "SKILL.md"
+
+
+def _read_archived_manifest(data: bytes) -> bytes | None:
+    """Return the SKILL.md in a ZIP archive. Return None if it has none, or if the data is not an archive.
+
+    Only this file is decompressed, because a small archive can have files of any size. Raises the 400 of an archive that
+    can't be read.
+    """
     import zipfile
 
-    for filename, data, _ in _skill_files(body):
-        files = {filename: data}
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                files = {name: archive.read(name) for name in archive.namelist()}
-        for name, content in files.items():
-            if os.path.basename(name) == "SKILL.md":
-                text = content.decode(errors="replace").replace("\r\n", "\n")
-                front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
-                return front_matter[1] if front_matter else text
-    return ""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for name in filter(_is_manifest, archive.namelist()):
+                with archive.open(name) as file:
+                    return file.read(_MAX_MANIFEST_SIZE)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        _reject(f"Invalid 'files': the ZIP archive can't be read: {error}", "files", "invalid_value")
+    return None
 
 
 def _skill_content(call: _Call) -> bytes:
