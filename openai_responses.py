@@ -25574,29 +25574,33 @@ def _load_recording(mock: OpenAIMock, path: str, test: str | None = None, is_set
     exchanges = _read_recording(path)
     name = os.path.basename(path)
     folder = os.path.dirname(os.path.abspath(path))
-    rules: list[_RecordedRule] = []
-    steps: list[list[_Replay]] = []
+    rules: dict[Any, tuple[_RecordedRule, list[_Replay]]] = {}
     for number, exchange in enumerate(exchanges):
         if test is not None and exchange.get("test", test) != test:
             continue
         endpoint = mock._endpoint(_rows()[exchange["endpoint"]])
         source = f"{name} exchanges[{number}]"
-        replay = _Replay(exchange["response"], folder, source)
-        for rule, rule_steps in zip(rules, steps, strict=True):
-            if rule._endpoint is endpoint and rule._request == exchange["request"]:
-                rule_steps.append(replay)
-                break
-        else:
-            rules.append(_RecordedRule(endpoint, exchange["request"], source, is_setting))
-            steps.append([replay])
+        key = (exchange["endpoint"], _to_hashable(exchange["request"]))
+        if key not in rules:
+            rules[key] = (_RecordedRule(endpoint, exchange["request"], source, is_setting), [])
+        rules[key][1].append(_Replay(exchange["response"], folder, source))
     if exchanges and not rules:
         tests = ", ".join(dict.fromkeys(exchange["test"] for exchange in exchanges))
         raise ValueError(
             f"{path} has no exchanges of {test}, but those of {tests}; to record the test, run pytest --openai-record"
         )
-    for rule, rule_steps in zip(rules, steps, strict=True):
-        rule.response = rule_steps
+    for rule, steps in rules.values():
+        rule.response = steps
         rule._endpoint._rules.insert(0, rule)
+
+
+def _to_hashable(value: Any) -> Any:
+    """Return a value that can be the key of a dict, and is equal for equal JSON."""
+    if isinstance(value, dict):
+        return frozenset((name, _to_hashable(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return tuple(map(_to_hashable, value))
+    return value
 
 
 class _RecordedRule(Rule):
