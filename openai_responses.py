@@ -21085,7 +21085,10 @@ def _call_lists(mock: OpenAIMock) -> list[Any]:
 
 
 def _drop_records_beyond_size(server: OpenAIMock) -> None:
-    """Drop the oldest requests of all request logs. The last one is kept, whatever its size."""
+    """Drop the oldest requests of all request logs. The last one is kept, whatever its size.
+
+    Also drop the calls that RESPX keeps of requests that are in no request log any more, because it was cleared.
+    """
     mocks = [server, *server._key_mocks.values()]
     records = {id(record): record for mock in mocks for record in mock._request_log}
     oldest_first = sorted(records.values(), key=lambda record: record.started)
@@ -21100,11 +21103,12 @@ def _drop_records_beyond_size(server: OpenAIMock) -> None:
             dropped.add(id(record.request))
             total -= size
     server._usage.log_size = total
-    if not dropped:
-        return
+    kept = {id(record.request) for record in oldest_first} - dropped
     for mock in mocks:
         for entries in _call_lists(mock):
-            entries[:] = [entry for entry in entries if id(entry.request) not in dropped]
+            entries[:] = [entry for entry in entries if id(entry.request) in kept]
+    if not dropped:
+        return
     count = _count_noun(len(dropped), "request")
     reason = f"the oldest {count} of the request logs, which have {limit} bytes at most; see --log-size"
     server._usage.drop("records", len(dropped), reason)
