@@ -6923,6 +6923,7 @@ def _make_page(row: _Row, items: list[_JSON], has_more: bool = False) -> _JSON:
 
 
 _EXPIRED_CLOSE_CODE = 1001  # the close code after 60 minutes; an event that reports the expiry is sent before it
+_MAX_QUEUED_ANSWERS = 1000  # of a connection; a client that sends messages without a pause would queue any number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -6931,6 +6932,10 @@ class _Close:
 
     code: int
     reason: str = "the mock closed the connection"
+
+
+class _MessageLog(list[tuple[str, Any]]):
+    """The messages of a connection. Unlike a list, it can be the target of a weak reference."""
 
 
 class _SocketSession:
@@ -6957,9 +6962,12 @@ class _SocketSession:
     def __init__(self, call: _Call, router: Router) -> None:
         self.router = router
         self.call = dataclasses.replace(call, session=self)
-        self.queues: dict[Any, Iterator[tuple[float, Any]]] = {}  # events to send; the next one is in the first queue
+        # The answers to send, each as its events. The next event is in the first queue.
+        self.queues: dict[Any, collections.deque[Iterator[tuple[float, Any]]]] = {}
         self.received_types: list[str] = []
-        self.message_log: list[tuple[str, Any]] = []  # all messages, each with "sent" or "received", for recordings
+        # All messages, each with "sent" or "received", for recordings. They belong to the record of the connection, and
+        # end with it when the request log drops it.
+        self.message_log: Callable[[], _MessageLog | None] = lambda: None
 
     async def open(self, wait: _Wait, record: Record) -> None:
         """Queue the events that are sent before the client's first message."""
@@ -6970,7 +6978,7 @@ class _SocketSession:
 
         After an error of the service, which is sent as an event, the session continues.
         """
-        self.message_log.append(("sent", content))
+        self.log_message("sent", content)
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
         try:
@@ -6996,9 +7004,11 @@ class _SocketSession:
 
     def send(self, events: Iterable[Any], message: _ClientMessage) -> None:
         """Add the events that answer a message to the end of its queue."""
-        key = self.queue_key(message)
         message.record.events = []
-        self.queues[key] = itertools.chain(self.queues.get(key, ()), self._outgoing(events, message))
+        if events == []:  # such as those of appended audio, of which a client may send much during a response
+            return
+        key = self.queue_key(message)
+        self.queues.setdefault(key, collections.deque()).append(self._outgoing(events, message))
 
     def _outgoing(self, events: Iterable[Any], message: _ClientMessage) -> Iterator[tuple[float, Any]]:
         """Yield events as the connection sends them, with the seconds to wait before each.
@@ -7021,7 +7031,13 @@ class _SocketSession:
         if isinstance(event, int):
             event = _Close(event)
         if event is not None:
-            self.message_log.append(("received", event))
+            self.log_message("received", event)
+
+    def log_message(self, direction: str, message: Any) -> None:
+        """Add a message to those of the connection, unless the request log has dropped the record of the connection."""
+        messages = self.message_log()
+        if messages is not None:
+            messages.append((direction, message))
 
     def next_event(self) -> tuple[float, Any] | None:
         """Remove and return the next event with the seconds to wait before it, or None if nothing is queued.
@@ -7030,14 +7046,20 @@ class _SocketSession:
         """
         while self.queues:
             key = next(iter(self.queues))
-            events = self.queues.pop(key)
+            answers = self.queues.pop(key)
             try:
-                for event in events:
-                    self.queues[key] = events
-                    return event
+                while answers:
+                    for event in answers[0]:
+                        self.queues[key] = answers
+                        return event
+                    answers.popleft()
             except _SetFault:  # a network fault breaks the connection
                 return 0.0, None
         return None
+
+    def is_behind(self) -> bool:
+        """Return True if so many answers are queued that events have to be sent before the next message is handled."""
+        return sum(map(len, self.queues.values())) >= _MAX_QUEUED_ANSWERS
 
     # What a subclass defines:
 
@@ -20092,13 +20114,17 @@ class _WebSocketServer:
                     self.fragments = b""
 
     async def process_next(self, wait: _Wait) -> bool:
-        """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't."""
-        if self.inbox:
+        """Handle the next message of the inbox or, if there is none, send the next event. Return False if it can't.
+
+        If many answers are queued, the next event is sent before the next message is handled.
+        """
+        is_behind = self.session is not None and self.session.is_behind()
+        next_event = self.next_event() if is_behind or not self.inbox else None
+        if next_event is None:
+            if not self.inbox:
+                return False
             await self.handle_message(wait)
             return True
-        next_event = self.next_event()
-        if next_event is None:
-            return False
         delay, event = next_event
         if delay:
             await wait(_sleep(delay))
@@ -20189,7 +20215,8 @@ async def _open_session(router: Router, request: httpx.Request, wait: _Wait) -> 
         record.response = session
         return session
     record.response = httpx.Response(101)
-    record._messages = session.message_log
+    record._messages = _MessageLog()
+    session.message_log = weakref.ref(record._messages)
     await session.open(wait, record)
     return session
 
@@ -20831,11 +20858,11 @@ async def _exchange_messages(server: _ASGIWebSocketServer, mock: OpenAIMock, rec
         group.start_soon(listen)
         while not server.broken:
             message_received = anyio.Event()
-            size = 0
-            if server.inbox:
-                size = len(server.inbox[0])
-                free_places.release()
             processed = await _process_next(server)
+            size = sum(server.handled_sizes)
+            while server.handled_sizes:
+                server.handled_sizes.pop()
+                free_places.release()
             while server.outbox:
                 size += len(server.outbox[0].get("text", ""))
                 await send(server.outbox.pop(0))
@@ -20914,6 +20941,11 @@ class _ASGIWebSocketServer(_WebSocketServer):
         self.broken = False
         self.inbox: collections.deque[Any] = collections.deque()
         self.outbox: list[_JSON] = []
+        self.handled_sizes: list[int] = []  # the lengths of the messages that the last step handled
+
+    async def handle_message(self, wait: _Wait) -> None:
+        self.handled_sizes.append(len(self.inbox[0]))
+        await super().handle_message(wait)
 
     def _is_closed(self) -> bool:
         return self.broken
@@ -21131,6 +21163,11 @@ def _record_size(record: Record) -> int:
         size += sum(map(len, stream.pieces))
     if record.events:
         size += len(_json_encode(record.events))
+    for _, message in record._messages or ():
+        if isinstance(message, (str, bytes)):
+            size += len(message)
+        elif isinstance(message, dict):
+            size += len(_json_encode(message))
     return size
 
 
@@ -25838,7 +25875,7 @@ class _ReplayedSession(_SocketSession):
         """
         call = _with_content(self.call, content)
         message = _ClientMessage(call, wait, self.router._record(call.request, call))
-        self.message_log.append(("sent", content))
+        self.log_message("sent", content)
         self.received_types.append(message.get_str("type") or "a message without a type")
         actual = _recorded_message("sent", content)["sent"]
         place = f"{self.source}.response.messages[{self.position}]"
