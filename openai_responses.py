@@ -21605,8 +21605,10 @@ def _main(arguments: Sequence[str] | None = None) -> None:
     served = _ReloadedMock(options)
 
     def stop(*args: Any) -> None:
-        _save_served_recording(served.mock)
-        os._exit(0)
+        try:
+            _save_served_recording(served.mock)
+        finally:
+            os._exit(0)
 
     app = _check_hosts(served, [options.host, *options.allow_host])
     tls_settings = {}
@@ -24222,7 +24224,7 @@ class OpenAIMock(_NoNewAttributes):
         self._test: str | None = None  # the test whose exchanges of the recording count
         self._is_recording = False
         self._recorded_log: list[Record] = []  # the requests that the real service answered
-        self._saves_at_once = False  # the recording is written after each exchange, and not at the end of a test
+        self._served_recording: _ServedRecording | None = None  # written after each exchange, not at the end of a test
         if recording is not None:
             self._open_recording(os.path.abspath(recording))
 
@@ -25249,29 +25251,48 @@ def _write_recording(path: str, exchanges: Sequence[_JSON]) -> None:
     The recording is replaced as a whole, so that an interrupted program leaves the old one. Files of the old one that
     the new one doesn't need are removed.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    stem = os.path.splitext(name)[0]
-    os.makedirs(folder, exist_ok=True)
+    path = os.path.abspath(path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     old_files = _files_beside(path)
-    new_files = set()
-    written = []
-    for exchange in exchanges:
-        response = exchange["response"]
-        content = base64.b64decode(response.get("base64", ""))
-        if len(content) > _MAX_INLINE_BYTES:
-            file = f"{stem}.{hashlib.sha256(content).hexdigest()[:8]}{_extension_of(response)}"
-            _write_atomically(os.path.join(folder, file), content)
-            new_files.add(file)
-            response = {("file" if key == "base64" else key): value for key, value in response.items()} | {"file": file}
-        elif "file" in response:
-            new_files.add(response["file"])
-        written.append({**exchange, "response": response})
-    text = _format_json({"version": _RECORDING_VERSION, "exchanges": written})
-    _write_atomically(os.path.join(folder, name), _encode_utf8(f"{text}\n"))
+    _replace_recording(path, [_write_exchange(path, exchange) for exchange in exchanges], old_files)
+
+
+class _WrittenExchange(NamedTuple):
+    """An exchange as a recording has it."""
+
+    text: str  # indented as an element of the recording's list
+    file: str | None  # the name of the file next to the recording that has the bytes of the response
+
+
+def _write_exchange(path: str, exchange: _JSON) -> _WrittenExchange:
+    """Convert an exchange to text. Bytes that are too long for the recording are written to a file next to it."""
+    response = exchange["response"]
+    content = base64.b64decode(response.get("base64", ""))
+    file = response.get("file")
+    if len(content) > _MAX_INLINE_BYTES:
+        stem = os.path.splitext(path)[0]
+        file_path = f"{stem}.{hashlib.sha256(content).hexdigest()[:8]}{_extension_of(response)}"
+        _write_atomically(file_path, content)
+        file = os.path.basename(file_path)
+        response = {("file" if key == "base64" else key): value for key, value in response.items()} | {"file": file}
+    text = _format_json({**exchange, "response": response})
+    return _WrittenExchange(text.replace("\n", "\n    "), file)
+
+
+def _replace_recording(path: str, exchanges: Sequence[_WrittenExchange], old_files: set[str]) -> set[str]:
+    """Replace a recording, and remove the files of the old one that the new one doesn't need. Return those it needs."""
+    folder, name = os.path.split(path)
+    stem = os.path.splitext(name)[0]
+    joined = ",\n    ".join(exchange.text for exchange in exchanges)
+    exchange_list = f"[\n    {joined}\n  ]" if exchanges else "[]"
+    text = f'{{\n  "version": {_RECORDING_VERSION},\n  "exchanges": {exchange_list}\n}}\n'
+    _write_atomically(path, _encode_utf8(text))
+    new_files = {exchange.file for exchange in exchanges if exchange.file}
     for file in old_files - new_files:
         if file.startswith(f"{stem}."):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(os.path.join(folder, file))
+    return new_files
 
 
 def _extension_of(response: _JSON) -> str:
@@ -26022,14 +26043,61 @@ def _record_served(mock: OpenAIMock, path: str) -> None:
         sys.exit(f"--record {path}: {error.strerror}")
     mock._recording = os.path.abspath(path)
     mock._is_recording = True
-    mock._saves_at_once = True
+    mock._served_recording = _ServedRecording(mock._recording)
     mock._limits |= {"keys": 0, "records": sys.maxsize, "log_size": sys.maxsize}
 
 
 def _save_served_recording(mock: OpenAIMock) -> None:
-    """Write the recording of a served mock. It is written after each exchange, because a server may end at any time."""
-    if mock._saves_at_once:
-        _write_recording(typing.cast(str, mock._recording), _exchanges_of(mock._recorded_log))
+    """Write the recording of a served mock. It is written after each exchange, because a server may end at any time.
+
+    Log an error if it can't be written. The next exchange tries again.
+    """
+    import logging
+
+    if not mock._served_recording:
+        return
+    try:
+        mock._served_recording.write(mock._recorded_log)
+    except OSError as error:
+        logging.getLogger("openai_responses").error("the recording %s is not written: %s", mock._recording, error)
+
+
+class _ServedRecording:
+    """The recording of a served mock. It keeps the text of its exchanges, so that only what is new is converted.
+
+    path: the path of its file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.files = _files_beside(path)  # next to the recording
+        self.progress: list[Any] | None = None  # that of the exchanges in the file, None if the file is not written yet
+        self.written: dict[int, tuple[Any, list[_WrittenExchange]]] = {}  # by the ID of the record, with its progress
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Write the exchanges of records, if they are others than those in the file."""
+        progress = [(id(record), _progress_of(record)) for record in records]
+        if progress == self.progress:
+            return
+        exchanges: list[_WrittenExchange] = []
+        for record, (key, record_progress) in zip(records, progress, strict=True):
+            written_progress, written = self.written.get(key, (None, []))
+            if written_progress != record_progress:
+                written = [_write_exchange(self.path, exchange) for exchange in _exchanges_of([record])]
+                self.written[key] = (record_progress, written)
+            exchanges += written
+        self.files = _replace_recording(self.path, exchanges, self.files)
+        self.progress = progress
+
+
+def _progress_of(record: Record) -> tuple[Any, ...]:
+    """Return a value that differs after each change of a record whose exchange goes on."""
+    stream = record.response.stream if record.response else None
+    message_count = None if record._messages is None else len(record._messages)
+    progress: tuple[Any, ...] = (id(record.response), record._raised, message_count)
+    if isinstance(stream, _TappedStream):
+        progress += (len(stream.pieces), stream.is_complete, stream.fault)
+    return progress
 
 
 async def _handle_or_forward(mock: OpenAIMock, request: _LazyRequest) -> httpx.Response:
