@@ -20729,13 +20729,18 @@ def _client_timeout(headers: Mapping[str, str]) -> float:
     Return 0 if the timeout is longer than `_MAX_CLIENT_TIMEOUT`. Without a header, return that maximum: npm's `openai`
     sends the timeout of a request, but not that of the client.
     """
-    header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
-    if not re.fullmatch(r"\d+(\.\d+)?", header):
+    seconds = _sent_timeout(headers)
+    if seconds is None:
         return _MAX_CLIENT_TIMEOUT
-    seconds = float(header)
     if seconds > _MAX_CLIENT_TIMEOUT:
         return 0
     return seconds + 1
+
+
+def _sent_timeout(headers: Mapping[str, str]) -> float | None:
+    """Return the timeout that a client sends in a header, in seconds, or None if there is no such header."""
+    header = headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout", "")
+    return float(header) if re.fullmatch(r"\d+(\.\d+)?", header) else None
 
 
 async def _wait_for_disconnect(receive: Any, seconds: float) -> None:
@@ -26112,6 +26117,7 @@ async def _handle_or_forward(mock: OpenAIMock, request: _LazyRequest) -> httpx.R
             _service_url(mock, request.raw_url),
             headers=_forwarded_headers(request),
             content=request.content,
+            extensions={"timeout": _forwarded_timeout(request)},
         )
         transport = _service_transport(asyncio.get_running_loop())
         try:
@@ -26135,6 +26141,16 @@ def _service_url(mock: OpenAIMock, url: str) -> str:
     return base + url.removeprefix(mock._bases[0])
 
 
+_SERVICE_TIMEOUT = 600  # seconds; the SDKs' default for the time without an answer
+_SERVICE_CONNECT_TIMEOUT = 10  # seconds, also for the handshake of a WebSocket
+
+
+def _forwarded_timeout(request: httpx.Request) -> dict[str, float | None]:
+    """Return the timeouts of a request to the real service: those of the client, which does not wait longer."""
+    seconds = _sent_timeout(request.headers) or _SERVICE_TIMEOUT
+    return httpx.Timeout(seconds, connect=_SERVICE_CONNECT_TIMEOUT).as_dict()
+
+
 def _forwarded_headers(request: httpx.Request) -> list[tuple[str, str]]:
     """Return the headers of a served request for the real service."""
     dropped = ("host", "content-length", *_CONNECTION_HEADERS)
@@ -26143,8 +26159,11 @@ def _forwarded_headers(request: httpx.Request) -> list[tuple[str, str]]:
 
 @functools.lru_cache(maxsize=4)
 def _service_transport(loop: Any) -> httpx.AsyncHTTPTransport:
-    """Return the transport to the real service. Its connections belong to one event loop."""
-    return httpx.AsyncHTTPTransport()
+    """Return the transport to the real service. Its connections belong to one event loop.
+
+    Their number is not limited, because a call that the service doesn't answer would block all that come later.
+    """
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=20))
 
 
 async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: Any) -> bool:
@@ -26157,7 +26176,7 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
     if call is None or not _is_left_to_service(call):
         return False
     from websockets.asyncio.client import ClientConnection, connect
-    from websockets.exceptions import InvalidStatus
+    from websockets.exceptions import InvalidHandshake, InvalidStatus
 
     record = mock.router._record(httpx.Request("GET", request.url, headers=request.headers), call)
     _start_recording(call, record)
@@ -26174,6 +26193,7 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
             additional_headers=headers,
             subprotocols=scope.get("subprotocols") or None,
             user_agent_header=None,
+            open_timeout=_SERVICE_CONNECT_TIMEOUT,
             max_size=None,
             create_connection=create_connection,
         )
@@ -26182,7 +26202,8 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
             await _relay_messages(connection, receive, send)
     except InvalidStatus:
         await _refuse_websocket(typing.cast(httpx.Response, record.response), scope, receive, send)
-    except OSError as error:  # the service is out of reach
+    except (OSError, InvalidHandshake) as error:  # the service is out of reach, or is not the service
+        record.response = record._messages = None
         record._raised = "ConnectError"
         await _refuse_websocket(_server_error(502, str(error)), scope, receive, send)
     return True
