@@ -32,6 +32,7 @@ import runpy
 import shutil
 import signal
 import socket
+import socketserver
 import ssl
 import subprocess
 import sys
@@ -39,6 +40,7 @@ import textwrap
 import threading
 import time
 import traceback
+import tracemalloc
 import types
 import typing
 import unittest
@@ -21704,6 +21706,29 @@ def test_skill_has_the_name_and_description_of_its_file(client):
     assert client.skills.retrieve(skill["id"]).to_dict() == skill
 
 
+@requires("skills.create")
+def test_other_files_of_a_skill_archive_are_not_decompressed(client):
+    archive = zipped(zeros="0" * 50 * 2**20, weather__SKILL=MANIFEST)
+    tracemalloc.start()
+    try:
+        skill = client.skills.create(files=[("skill.zip", archive)])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert skill.name == "weather"
+    assert peak < 10 * 2**20
+
+
+@requires("skills.create")
+def test_skill_archive_that_cannot_be_read_is_rejected(client):
+    archive = zipped(SKILL=MANIFEST)
+    position = archive.index(b"SKILL.md") + 20
+    damaged = archive[:position] + bytes(10) + archive[position + 10 :]
+    with pytest.raises(openai.BadRequestError, match="Invalid 'files': the ZIP archive can't be read: ") as raised:
+        client.skills.create(files=[("skill.zip", damaged)])
+    assert (raised.value.param, raised.value.code) == ("files", "invalid_value")
+
+
 @requires("skills.create", "skills.versions.retrieve")
 def test_new_skill_has_a_first_version(client):
     skill = client.skills.create(files=[SKILL_FILE]).id
@@ -28335,6 +28360,16 @@ async def test_server_drops_the_oldest_records_beyond_the_limit():
     assert len(key_mock.router.calls) == 3
 
 
+async def test_calls_of_a_cleared_request_log_are_dropped_beyond_the_limit_of_its_size():
+    app = OpenAIMock(limits={"log_size": 10_000})
+    for _ in range(10):
+        await server_chat_text(app, "x" * 3000)
+        await control_request(app, "DELETE", "requests")
+        await control_request(app, "DELETE", "requests", key=API_KEY)
+    for mock in (app, app.for_key(API_KEY)):
+        assert len(mock.router.calls) < 5
+
+
 async def test_server_drops_the_oldest_mistakes_beyond_the_limit_of_records():
     app = OpenAIMock(only_scripted=True, limits={"records": 1})
     with pytest.raises(openai.BadRequestError, match="chat"):
@@ -28957,6 +28992,62 @@ async def test_client_of_a_websocket_has_to_wait_with_messages_that_cannot_be_ha
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(app(websocket_scope(), receive, send), 0.5)
     assert 64 < received < 70
+
+
+@requires("responses.connect")
+async def test_messages_of_an_open_websocket_are_dropped_with_the_record_of_its_connection():
+    app = OpenAIMock(limits={"log_size": 500_000, "stored_size": 500_000})
+    received = 0
+    completed = asyncio.Semaphore(0)
+    size = 0
+
+    async def receive():
+        nonlocal received, size
+        received += 1
+        if received == 1:
+            return {"type": "websocket.connect"}
+        if received > 2:
+            await completed.acquire()
+        if received > 50:
+            size = tracemalloc.get_traced_memory()[0]
+            return {"type": "websocket.disconnect"}
+        return {"type": "websocket.receive", "text": json.dumps(says(f"{received} " * 30_000))}
+
+    async def send(message):
+        if "response.completed" in message.get("text", ""):
+            completed.release()
+
+    tracemalloc.start()
+    try:
+        await asyncio.wait_for(app(websocket_scope(), receive, send), 10)
+    finally:
+        tracemalloc.stop()
+    assert 0 < size < 2_500_000
+
+
+@requires("responses.connect")
+async def test_client_that_sends_without_pause_gets_events_meanwhile():
+    app = OpenAIMock()
+    received = 0
+    completed = []
+
+    async def receive():
+        nonlocal received
+        received += 1
+        if received == 1:
+            return {"type": "websocket.connect"}
+        if completed or received > 5000:
+            return {"type": "websocket.disconnect"}
+        return {"type": "websocket.receive", "text": json.dumps(says("Hi"))}
+
+    async def send(message):
+        await asyncio.sleep(0)
+        if "response.completed" in message.get("text", ""):
+            completed.append(received)
+
+    await asyncio.wait_for(app(websocket_scope(), receive, send), 10)
+    assert completed
+    assert completed[0] < 2000
 
 
 async def test_control_plane_hides_api_keys(recorded_app):
@@ -32828,6 +32919,30 @@ def test_recording_with_a_byte_order_mark_is_read(openai_mock, tmp_path):
     assert complete("Hi") == "Hi"
 
 
+def test_exchanges_of_a_recording_are_not_compared_with_each_other(openai_mock, monkeypatch, tmp_path):
+    reads = []
+
+    class CountedRule(openai_responses._RecordedRule):
+        @property
+        def _request(self):
+            reads.append(self)
+            return self.__dict__["_request"]
+
+        @_request.setter
+        def _request(self, value):
+            self.__dict__["_request"] = value
+
+    exchange = {"endpoint": "models.list", "response": {"status": 200, "json": {}}}
+    requests = [{"path": "/models", "query": {"number": str(number)}} for number in range(100)]
+    exchanges = [{**exchange, "request": request} for request in [*requests, *requests]]
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "exchanges": exchanges}))
+    monkeypatch.setattr(openai_responses, "_RecordedRule", CountedRule)
+    openai_mock.load(tmp_path / "a.json")
+    assert len(openai_mock.models.list._rules) == 100
+    assert len(openai_mock.models.list._rules[0].response) == 2
+    assert len(reads) < 1000
+
+
 def test_missing_recording_raises_with_the_command(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.json does not exist; to record it, run pytest --openai-record"):
         OpenAIMock(recording=tmp_path / "gone.json")
@@ -32886,6 +33001,25 @@ def test_served_mock_records_the_service_behind_it(recorder, monkeypatch):
 
 
 @requires_uvicorn
+def test_served_mock_converts_each_exchange_once(recorder, monkeypatch):
+    converted = []
+    convert = openai_responses._recorded_response
+    monkeypatch.setattr(
+        openai_responses, "_recorded_response", lambda row, record: converted.append(record) or convert(row, record)
+    )
+
+    async def scene(client):
+        for number in range(20):
+            client.responses.create(model="m", input=str(number))
+
+    with recording_server(recorder, monkeypatch) as server:
+        run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url))
+    inputs = [exchange["request"]["body"]["input"] for exchange in read_exchanges(recorder.path)]
+    assert inputs == [str(number) for number in range(20)]
+    assert len(converted) < 50
+
+
+@requires_uvicorn
 @requires("responses.connect")
 def test_served_mock_passes_on_a_close_code(recorder, monkeypatch):
     async def scene(client):
@@ -32937,6 +33071,80 @@ def test_served_mock_refuses_a_websocket_whose_service_is_out_of_reach(recorder,
 
     with recording_server(recorder, monkeypatch, unreachable_url()) as server:
         assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 502
+
+
+@contextlib.contextmanager
+def raw_service(answer):
+    """Serve an answer in bytes to the first request of each connection, or none at all. Yield the URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            if answer is None:
+                stopped.wait(30)
+            else:
+                self.request.sendall(answer)
+
+    stopped = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            stopped.set()
+            server.shutdown()
+
+
+@requires_uvicorn
+@requires("responses.connect")
+@pytest.mark.parametrize("answer", [b"", b"hello\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n\r\n", None])
+def test_served_mock_refuses_a_websocket_whose_service_sends_no_handshake(recorder, monkeypatch, answer):
+    async def scene(client):
+        with pytest.raises(importlib.import_module("websockets.exceptions").InvalidStatus) as raised:
+            client.responses.connect().enter()
+        return raised.value.response.status_code
+
+    monkeypatch.setattr(openai_responses, "_SERVICE_CONNECT_TIMEOUT", 0.2)
+    with raw_service(answer) as url, recording_server(recorder, monkeypatch, url) as server:
+        assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 502
+    assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ConnectError"}]
+
+
+@requires_uvicorn
+def test_served_mock_waits_for_the_service_no_longer_than_its_client(recorder, monkeypatch):
+    async def scene(client):
+        with pytest.raises(openai.APITimeoutError):
+            client.models.list(timeout=0.2)
+
+    with raw_service(None) as url, recording_server(recorder, monkeypatch, url) as server:
+        run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url, max_retries=0))
+        deadline = time.monotonic() + 10
+        while not server.mock.requests[0]._raised and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ReadTimeout"}]
+
+
+@requires_uvicorn
+def test_recording_that_cannot_be_written_is_logged_and_does_not_keep_the_server_from_ending(tmp_path):
+    folder = tmp_path / "recordings"
+    environment = {**os.environ, "OPENAI_BASE_URL": unreachable_url()}
+    environment.pop("CI", None)
+    command = [sys.executable, "-m", "openai_responses", "--record", str(folder / "a.json")]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            url = process.stdout.readline().strip()
+            folder.rmdir()
+            folder.touch()
+            with pytest.raises(httpx.RemoteProtocolError):
+                httpx.get(f"{url}/models")
+            process.terminate()
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
+        assert f"the recording {folder / 'a.json'} is not written: " in process.stderr.read()
 
 
 def test_record_option_of_the_server_is_refused_in_ci(monkeypatch, tmp_path):
