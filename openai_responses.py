@@ -26202,7 +26202,8 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
             await _relay_messages(connection, receive, send)
     except InvalidStatus:
         await _refuse_websocket(typing.cast(httpx.Response, record.response), scope, receive, send)
-    except (OSError, InvalidHandshake) as error:  # the service is out of reach, or is not the service
+    # the service is out of reach, or is not the service; before Python 3.11, the timeout of asyncio is no `OSError`
+    except (OSError, asyncio.TimeoutError, InvalidHandshake) as error:
         record.response = record._messages = None
         record._raised = "ConnectError"
         await _refuse_websocket(_server_error(502, str(error)), scope, receive, send)
