@@ -26096,7 +26096,7 @@ class _ServedRecording:
 
 
 def _progress_of(record: Record) -> tuple[Any, ...]:
-    """Return a value that differs after each change of a record whose exchange goes on."""
+    """Return a value that is another one after each change of a record."""
     stream = record.response.stream if record.response else None
     message_count = None if record._messages is None else len(record._messages)
     progress: tuple[Any, ...] = (id(record.response), record._raised, message_count)
@@ -26202,7 +26202,7 @@ async def _forward_websocket(mock: OpenAIMock, scope: Any, receive: Any, send: A
             await _relay_messages(connection, receive, send)
     except InvalidStatus:
         await _refuse_websocket(typing.cast(httpx.Response, record.response), scope, receive, send)
-    # the service is out of reach, or is not the service; before Python 3.11, the timeout of asyncio is no `OSError`
+    # the service is out of reach, or is not the service; before Python 3.11, asyncio's timeout isn't an `OSError`
     except (OSError, asyncio.TimeoutError, InvalidHandshake) as error:
         record.response = record._messages = None
         record._raised = "ConnectError"
