@@ -7521,19 +7521,24 @@ _TOOL_TYPE_PREFIXES = ("computer", "web_search")
 
 def _is_chosen(choice: Mapping[str, Any], tool: Mapping[str, Any]) -> bool:
     """Return True if a tool choice names a tool."""
-    choice_type = str(choice.get("type"))
+    tool_type = _general_tool_type(tool)
+    key = _TOOL_KEYS.get(tool_type)
+    return _general_tool_type(choice) == tool_type and (key is None or choice.get(key) == tool.get(key))
+
+
+def _general_tool_type(tool: Mapping[str, Any]) -> str:
+    """Return the type of a tool or of a tool choice, without its version."""
     tool_type = str(tool.get("type"))
     for prefix in _TOOL_TYPE_PREFIXES:
-        if choice_type.startswith(prefix) and tool_type.startswith(prefix):
-            return True
-    key = _TOOL_KEYS.get(choice_type, "type")
-    return choice_type == tool_type and choice.get(key) == tool.get(key)
+        if tool_type.startswith(prefix):
+            return prefix
+    return tool_type
 
 
 def _forced_output(call: _Call) -> _JSON | None:
     """Return a response with the items of the hosted tool that `tool_choice` forces, or None if it doesn't force one."""
     for tool in _chosen_tools(call.body):
-        item_types = _FORCED_ITEM_TYPES.get(_general_tool_type(tool))
+        item_types = _FORCED_ITEM_TYPES.get(_forced_tool_type(tool))
         if item_types:
             output = [{"type": item_type} for item_type in item_types]
             return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
@@ -7552,14 +7557,11 @@ def _chosen_tools(body: Mapping[str, Any]) -> list[_JSON]:
     return [tool for tool in tools if any(_is_chosen(each, tool) for each in choices)]
 
 
-def _general_tool_type(tool: Mapping[str, Any]) -> str:
-    """Return the type of a tool without its version. That of a shell in a container of the service is `hosted_shell`."""
-    tool_type = str(tool.get("type"))
+def _forced_tool_type(tool: Mapping[str, Any]) -> str:
+    """Return the key of a tool in `_FORCED_ITEM_TYPES`. That of a shell in a container of the service is `hosted_shell`."""
+    tool_type = _general_tool_type(tool)
     if tool_type == "shell" and _get_dict(tool, "environment").get("type") in ("container_auto", "container_reference"):
         return "hosted_shell"
-    for prefix in _TOOL_TYPE_PREFIXES:
-        if tool_type.startswith(prefix):
-            return prefix
     return tool_type
 
 
