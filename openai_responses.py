@@ -8233,11 +8233,12 @@ _TOOL_CALL_TYPES = {
 _TOOL_OUTPUT_TYPES = {output_type for row in _TOOL_CALL_TYPES.values() for output_type in row.output_types}
 
 
-# For each type of output, the types of the calls that it may belong to. The service answers the calls of programs itself.
-_CALL_TYPES_BY_OUTPUT: dict[str, list[str]] = {"program_output": ["program"]}
-for _call_type, _tool_call_type in _TOOL_CALL_TYPES.items():
-    for _output_type in _tool_call_type.output_types:
-        _CALL_TYPES_BY_OUTPUT.setdefault(_output_type, []).append(_call_type)
+# For each type of output in a response, the types of the calls that it may belong to. The service answers the calls of
+# programs itself.
+_CALL_TYPES_BY_OUTPUT = {
+    output_type: [call_type for call_type, row in _TOOL_CALL_TYPES.items() if output_type in row.output_types]
+    for output_type in _TOOL_OUTPUT_TYPES
+} | {"program_output": ["program"]}
 
 
 def _check_history(call: _Call) -> None:
