@@ -10503,9 +10503,8 @@ def _chat_call_deltas(message: _JSON, chunk: int | None) -> list[_JSON]:
     """Return the deltas of all calls of a message."""
     deltas: list[_JSON] = []
     if function_call := message.get("function_call"):
-        deltas.append({"function_call": function_call | {"arguments": ""}})
-        for piece in _split_text(function_call["arguments"], chunk):
-            deltas.append({"function_call": {"arguments": piece}})
+        for delta in _tool_call_deltas({"type": "function", "function": function_call}, chunk):
+            deltas.append({"function_call": delta["function"]})
     for index, tool_call in enumerate(message.get("tool_calls") or ()):
         for delta in _tool_call_deltas(tool_call, chunk):
             deltas.append({"tool_calls": [{"index": index, **delta}]})
