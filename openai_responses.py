@@ -26798,8 +26798,8 @@ def _check_all_used(item: Any) -> None:
     if getattr(item, "_excinfo", None):  # a `TestCase` that failed or was skipped, whose exception pytest raises later
         return
     for openai_mock in _mocks_of_item(item).values():
-        message = openai_mock._unused_message()
-        if message and openai_mock._asserts_all_used:
+        message = openai_mock._unused_message() if openai_mock._asserts_all_used else ""
+        if message:
             pytest.fail(message, pytrace=False)  # the traceback has no frame of the test
 
 
