@@ -516,6 +516,10 @@ def python(*arguments, cwd=None, succeeds=True, timeout=None, **environment):
     return completed
 
 
+# variables that change what pytest prints: with CI and BUILD_NUMBER, its summary has whole messages
+PYTEST_VARIABLES = ("CI", "BUILD_NUMBER", "PYTEST_ADDOPTS", "PY_COLORS", "FORCE_COLOR", "COLUMNS")
+
+
 @pytest.fixture
 def run_suite(tmp_path, monkeypatch, capsys):
     """Return a function that runs a test module with pytest, in this process or in a new one.
@@ -523,6 +527,8 @@ def run_suite(tmp_path, monkeypatch, capsys):
     The run loads this module's plugin and the plugins in its options. It doesn't use `pytester`, which unloads all
     modules that were imported during a run: a later import would load them again, without the mock's patches.
     """
+    for name in PYTEST_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # loading other plugins takes longer than most tests
     monkeypatch.chdir(tmp_path)
     settings = ["-p", "openai_responses", "-p", "no:cacheprovider", "-W", "ignore"]
