@@ -251,6 +251,16 @@ def skip_if_missing(code):
 
 
 @pytest.fixture(autouse=True, scope="session")
+def remove_environment_variables():
+    """Remove the variables of a developer's shell that change what the SDK sends, and where."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in os.environ.copy():
+            if name.startswith(("OPENAI_", "AZURE_OPENAI_")) or name.lower().endswith("_proxy"):
+                monkeypatch.delenv(name)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def reduce_gc_overhead():
     """Exempt the SDK's modules from garbage collection."""
     gc.freeze()
@@ -33290,9 +33300,8 @@ def test_cassette_without_pyyaml_raises_import_error(openai_mock, tmp_path, monk
 
 
 @pytest.fixture
-def run_recorded_suite(run_suite, openai_server, monkeypatch):
+def run_recorded_suite(run_suite, openai_server):
     """Return a function that runs a suite whose mocks take the served mock for the service."""
-    monkeypatch.delenv("CI", raising=False)
     head = f"""
         import openai, openai_responses, pytest
 
@@ -36465,9 +36474,7 @@ def test_rows_of_a_table_have_as_many_cells_as_its_header(page):
 
 
 @pytest.mark.filterwarnings("error")
-def test_example_script_prints_the_responses(monkeypatch, capsys):
-    for key in [key for key in os.environ if key.startswith("OPENAI_")]:
-        monkeypatch.delenv(key)
+def test_example_script_prints_the_responses(capsys):
     runpy.run_path(str(DOCS / "example.py"), run_name="__main__")
     printed = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert printed["plain"] == "Hello! How can I help?"
