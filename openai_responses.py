@@ -2319,6 +2319,7 @@ class _Metadata:
     set_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the fields as the test wrote them
     set_values: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # the same fields as the object got them
     input: list[_JSON] = dataclasses.field(default_factory=list)  # the input items of a response
+    is_streamed: bool = True  # False for a response that was created without `stream`
     final_fields: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # of a background response, once finished
     created_by: str = ""  # the endpoint that created a run or a session
     # the events of a session of an agent, in order, each with the `_LivePace` of the response that it belongs to, or None
@@ -7419,7 +7420,14 @@ def _check_response_strictly(call: _Call) -> None:
         _check_research_tools(call)
         _check_tool_choice(call)
         _check_json_mode(call)
+    _check_background(call)
     _check_items(call)
+
+
+def _check_background(call: _Call) -> None:
+    """A response that runs in the background must be stored. The guide says so; the wording of the error is not known."""
+    if call.body.get("background") is True and call.body.get("store") is False:
+        _reject("A background response must be stored: 'store' must be true.", "store", "invalid_value")
 
 
 # Parameters of a response of which one must have the input of the model.
@@ -7942,15 +7950,17 @@ def _build_content_filter(source: str, content: Any, results: _JSON, *, blocked:
 def _store_response(call: _Call, obj: _JSON, script: _Script) -> None:
     """Store a response with its input items, except with `store=False`, and add its items to its conversation.
 
-    A response that runs in the background is reset to `queued`, unless the script sets its state. Its items are added
+    A response that runs in the background is reset to `queued`, unless the script sets its status. Its items are added
     when it is finished.
     """
     if call.body.get("store") is not False:
         _store_created(call, obj, script)
-        call.store._ensure_metadata("responses", obj["id"]).input = call.input_items
+        metadata = call.store._ensure_metadata("responses", obj["id"])
+        metadata.input = call.input_items
+        metadata.is_streamed = call.wants_stream
         for item in call.input_items:
             call.store["responses.input_items"][obj["id"], item["id"]] = item
-        if call.body.get("background") is True and not script.sets_state:
+        if call.body.get("background") is True and "status" not in script.set_fields:
             _run_in_background(call, obj)
             return
     _add_to_conversation(call, call.store, obj["output"])
@@ -8034,6 +8044,25 @@ def _to_conversation_item(item: _JSON, store: StateStore) -> _JSON:
     if "status" in full_item and full_item["status"] is None:
         full_item["status"] = "completed"
     return full_item
+
+
+def _check_can_be_streamed(call: _Call) -> None:
+    """Only a response that was created with `background` and `stream` can be streamed again.
+
+    Source: openai-python issue 2579, for `background`. The guide says the same of `stream`, without the wording.
+    """
+    response = call.objects.get(call.key)
+    if not call.wants_stream or response is None:
+        return
+    metadata = call.store._get_metadata("responses", call.key)
+    missing = None
+    if not response.get("background"):
+        missing = "background"
+    elif metadata and not metadata.is_streamed:
+        missing = "stream"
+    if missing:
+        message = f"This response cannot be streamed because it was not created with {missing}=true."
+        _reject(message, "stream", "invalid_request_error")
 
 
 def _cancel_response(call: _Call) -> Any:
@@ -9796,6 +9825,7 @@ _extend_table(
             get_messages=_conversation_items,
         ),
         "responses.retrieve": _Behavior(
+            check=_check_can_be_streamed,
             events=_response_stream,
             is_interactive=_runs_in_background,
         ),

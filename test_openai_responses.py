@@ -4898,7 +4898,7 @@ def test_leading_zeros_of_a_limit_are_ignored(openai_mock):
 
 @pytest.mark.parametrize("starting_after", ["abc", HUGE_NUMBER, "1.5", ""], ids=str_start)
 def test_stream_from_an_invalid_event_number_is_rejected(openai_mock, starting_after):
-    openai_mock.state["responses"]["response_id-1"] = {}
+    openai_mock.state["responses"]["response_id-1"] = {"background": True}
     response = sent(openai_mock, "responses.retrieve", {}, stream="true", starting_after=starting_after)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "starting_after"
@@ -5921,6 +5921,12 @@ UNFITTING_PARAMS = [
         respond_with(model="o3-deep-research", tools=SEARCH_TOOLS),
         (RESEARCH_TOOL_NEEDED, "tools", None),
         id="deep research without a tool to search with",
+    ),
+    pytest.param(
+        respond_with(background=True, store=False),
+        respond_with(background=True),
+        ("A background response must be stored: 'store' must be true.", "store", "invalid_value"),
+        id="background response that is not stored",
     ),
     pytest.param(
         chat_with(max_tokens=5, max_completion_tokens=5),
@@ -12674,6 +12680,23 @@ def test_background_response_may_end_incomplete(openai_mock, client):
     assert snapshots[-1].incomplete_details.reason == "max_output_tokens"
 
 
+@pytest.mark.parametrize(
+    "fields, status",
+    [
+        ({"error": {"code": "server_error", "message": "m"}}, "failed"),
+        ({"incomplete_details": {"reason": "content_filter"}}, "incomplete"),
+    ],
+    ids=["error", "incomplete details"],
+)
+def test_set_outcome_of_a_background_response_comes_at_the_end(openai_mock, client, fields, status):
+    openai_mock.responses.create.response = fields
+    created = client.responses.create(**INPUT_REQUEST, background=True)
+    snapshots = [created, *(client.responses.retrieve(created.id) for _ in range(2))]
+    assert [snapshot.status for snapshot in snapshots] == ["queued", "in_progress", status]
+    assert [snapshot.error for snapshot in snapshots[:2]] == [None, None]
+    assert contains(snapshots[-1].to_dict(), fields)
+
+
 def test_background_response_extends_its_conversation_when_it_completes(openai_mock, client):
     openai_mock.responses.create.response = "done"
     conversation = client.conversations.create().id
@@ -12740,9 +12763,10 @@ async def test_cancelled_background_response_ends_its_stream(openai_mock, respon
 
 
 def test_stream_of_a_cancelled_response_has_no_final_event(client):
-    response = client.responses.create(**INPUT_REQUEST, background=True)
-    client.responses.cancel(response.id)
-    events = list(client.responses.retrieve(response.id, stream=True))
+    with client.responses.create(**BACKGROUND_STREAM) as stream:
+        id = next(stream).response.id
+    client.responses.cancel(id)
+    events = list(client.responses.retrieve(id, stream=True))
     assert [event.type for event in events] == ["response.created", "response.queued", "response.in_progress"]
 
 
@@ -23340,10 +23364,36 @@ def test_exceeded_quota_raises_from_the_stream(openai_mock, client):
     assert raised.value.code == "insufficient_quota"
 
 
+@pytest.mark.parametrize(
+    "options, missing",
+    [({}, "background"), ({"stream": True}, "background"), ({"background": True}, "stream")],
+    ids=["neither", "stream", "background"],
+)
+async def test_response_without_background_and_stream_cannot_be_streamed_again(
+    openai_mock, responses_api, either_client, options, missing
+):
+    lookup(openai_mock, f"{responses_api}.create").response = {"id": "resp_1"}
+    resource = lookup(either_client, responses_api)
+    created = await awaited(resource.create(**INPUT_REQUEST, **options))
+    if options.get("stream"):
+        await collect(created)
+    message = f"This response cannot be streamed because it was not created with {missing}=true."
+    with pytest.raises(openai.BadRequestError, match=re.escape(message)) as raised:
+        await awaited(resource.retrieve("resp_1", stream=True))
+    assert (raised.value.param, raised.value.code) == ("stream", "invalid_request_error")
+    assert (await awaited(resource.retrieve("resp_1"))).id == "resp_1"
+
+
+def test_background_response_that_was_put_into_the_state_can_be_streamed(openai_mock, client):
+    response = client.responses.create(**INPUT_REQUEST).to_dict()
+    openai_mock.state["responses"]["resp_1"] = response | {"id": "resp_1", "background": True}
+    assert list(client.responses.retrieve("resp_1", stream=True))[-1].type == "response.completed"
+
+
 async def test_stored_response_can_be_streamed_again_from_any_event(openai_mock, responses_api, either_client):
     lookup(openai_mock, f"{responses_api}.create").response = "Hello big wide world"
     resource = lookup(either_client, responses_api)
-    first = await collect(resource.create(**INPUT_REQUEST, stream=True))
+    first = await collect(resource.create(**BACKGROUND_STREAM))
     assert [event.sequence_number for event in first] == list(range(len(first)))
     id = first[0].response.id
     last = first[-1]

@@ -77,6 +77,7 @@ callable of the test gives it.
 | audio output of a chat without `audio` | no | no | yes |
 | tools that are not possible with minimal effort | no | no | yes |
 | a model for deep research without a tool to search with | no | no | yes |
+| a background response that is not stored | no | no | yes |
 | a file batch with neither or both of `file_ids` and `files`; chunks that overlap by more than half | no | no | yes |
 | ids of items with a prefix of items; content by role; one source of an image or a file | no | no | yes |
 | a tool choice without its tool; JSON mode without the word "json"; null content | no | no | yes |
