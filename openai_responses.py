@@ -24782,7 +24782,9 @@ def webhook(
             f"unknown webhook type {event_type!r}.{_did_you_mean(event_type, event_models)} "
             f"Available: {', '.join(event_models)}"
         )
-    event_id = f"evt_{next(_webhook_numbers):024d}"
+    number = next(_webhook_numbers)
+    event_id = f"evt_{number:024d}"
+    webhook_id = f"wh_{number:024d}"
     if timestamp is None:
         timestamp = time.time()
     if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float)):
@@ -24801,11 +24803,12 @@ def webhook(
         if prefix and isinstance(event["data"].get(name), _NewId):
             event["data"][name] = _NewId(prefix)
     body = json.dumps(_fill_placeholders(event, StateStore()))
-    signed_content = f"{event_id}.{seconds}.{body}"
+    signed_content = f"{webhook_id}.{seconds}.{body}"
     signature = hmac.digest(_signing_key(secret), signed_content.encode(), "sha256")
     headers = {
         "content-type": "application/json",
-        "webhook-id": event_id,
+        "user-agent": "OpenAI/1.0 (+https://platform.openai.com/docs/webhooks)",
+        "webhook-id": webhook_id,
         "webhook-timestamp": str(seconds),
         "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
     }

@@ -31678,9 +31678,11 @@ def test_webhook_of_every_type_is_verified_and_parsed(client, name, secret):
 
 def test_webhook_has_the_headers_of_the_service():
     delivery = openai_responses.webhook("response.completed", secret="plain")
-    assert delivery.headers.keys() == {"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+    expected = {"content-type", "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature"}
+    assert delivery.headers.keys() == expected
     assert delivery.headers["content-type"] == "application/json"
-    assert delivery.headers["webhook-id"] == json.loads(delivery.body)["id"]
+    assert delivery.headers["user-agent"].startswith("OpenAI/1.0 (")
+    assert delivery.headers["webhook-id"].startswith("wh_")  # the event has an ID of its own
     assert delivery.headers["webhook-signature"].startswith("v1,")
 
 
