@@ -14294,6 +14294,17 @@ def _derive_transcription(call: _Call, obj: Any) -> Any:
     return derived
 
 
+def _implied_by_timestamps(transcript: _JSON, explicit: Mapping[str, Any]) -> _JSON:
+    """Return the text of a transcript whose segments were set, and its duration if segments or words were set."""
+    implied: _JSON = {}
+    if explicit.get("segments"):
+        implied["text"] = " ".join(segment["text"].strip() for segment in transcript["segments"])
+    timed = [item for name in ("segments", "words") if explicit.get(name) for item in transcript[name]]
+    if timed:
+        implied["duration"] = max(item["end"] for item in timed)
+    return implied
+
+
 def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
     """Return the usage of a transcription: its seconds for Whisper, otherwise its tokens.
 
@@ -14318,7 +14329,7 @@ def _audio_usage(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
 def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
     """Return the timed words and the segments of a transcript, those that `timestamp_granularities` requests.
 
-    All words have the same duration, and there is one segment.
+    All words have the same duration, and there is one segment. Segments that the test set get their positions as IDs.
     """
     granularities = call.body.get("timestamp_granularities") or ["segment"]
     text = transcript["text"]
@@ -14340,7 +14351,8 @@ def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
             "end": duration,
             "tokens": list(range(_count_tokens(text))),
         }
-        timestamps["segments"] = [segment]
+        number_set = len(transcript.get("segments") or ())
+        timestamps["segments"] = [{"id": position} for position in range(number_set)] or [segment]
     return timestamps
 
 
@@ -14545,6 +14557,15 @@ _extend_table(
     _ID_PREFIXES,
     {
         "VoiceConsent": "cons_",
+    },
+)
+
+
+_extend_table(
+    _IMPLIED_FIELDS,
+    {
+        "TranscriptionDiarized": _implied_by_timestamps,
+        "TranscriptionVerbose": _implied_by_timestamps,
     },
 )
 

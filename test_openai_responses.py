@@ -18320,6 +18320,41 @@ def test_transcript_has_logprobs_on_request(client):
     assert [token.token for token in events[-1].logprobs] == [token.token for token in transcript.logprobs]
 
 
+SET_SEGMENTS = [{"start": 0.0, "end": 1.5, "text": " Hi there."}, {"start": 1.5, "end": 4.0, "text": "Hello."}]
+
+
+@pytest.mark.parametrize(
+    "response_format", ["verbose_json", pytest.param("diarized_json", marks=requires("diarized_json"))]
+)
+def test_text_and_duration_of_a_transcript_follow_from_its_segments(openai_mock, client, response_format):
+    create = openai_mock.audio.transcriptions.create
+    create.response = {"segments": SET_SEGMENTS}
+    transcript = client.audio.transcriptions.create(file=b"x", model="m", response_format=response_format)
+    assert (transcript.text, transcript.duration) == ("Hi there. Hello.", 4.0)
+    create.response = {"segments": SET_SEGMENTS, "text": "Hm.", "duration": 9.0}
+    transcript = client.audio.transcriptions.create(file=b"x", model="m", response_format=response_format)
+    assert (transcript.text, transcript.duration) == ("Hm.", 9.0)
+
+
+def test_duration_of_a_transcript_follows_from_its_words(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"words": [{"word": "Hi", "start": 0.5, "end": 9.5}]}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert transcript.duration == 9.5
+
+
+def test_segments_of_a_transcript_are_numbered(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"segments": [*SET_SEGMENTS, {"id": 7}]}
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert [segment.id for segment in transcript.segments] == [0, 1, 7]
+
+
+def test_transcript_with_a_field_of_another_format_is_a_mistake(openai_mock, client):
+    openai_mock.audio.transcriptions.create.response = {"text": "Hi", "language": "en", "task": "transcribe"}
+    with pytest.raises(ValueError, match=r"takes a dict of Transcription, which has no 'language' or 'task'$"):
+        client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST)
+    openai_mock.mistakes.clear()
+
+
 @requires("diarized_json")
 def test_default_diarized_transcript_has_one_segment(client):
     request = {"file": b"x", "model": "gpt-4o-transcribe-diarize", "response_format": "diarized_json"}
