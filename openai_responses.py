@@ -6378,7 +6378,11 @@ def _answer_template(call: _Call, script: _Script) -> Any:
         return _default_answer(call)
     if call.response_type not in script.templates:
         expected = _describe_type(call.response_type)
-        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {expected}")
+        unknown = (
+            script.set_fields.keys() - _fields_of(call.response_type) if _is_pydantic_model(call.response_type) else ()
+        )
+        which = f", which has no {_enumeration(sorted(map(repr, unknown)), 'or')}" if unknown else ""
+        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {expected}{which}")
     return script.templates[call.response_type]
 
 
