@@ -22195,6 +22195,7 @@ def refusal(text: str = "I'm sorry, I can't help with that.") -> Turn:
     text: the text of the refusal. Chat completions have it as `message.refusal`, responses as a content part of type
         `refusal`.
     """
+    _check_text("refusal", text)
     return Turn(refusal=text)
 
 
@@ -22206,7 +22207,9 @@ def cut(text: str = "") -> Turn:
         assert completion.choices[0].finish_reason == "length"
 
     text: the text up to the limit. Chat completions have the finish reason `length`, responses the status `incomplete`.
+    For a limit within the arguments of a tool call, add the call: `cut() + tool_call("get_weather", '{"ci')`.
     """
+    _check_text("cut", text)
     return Turn(text=text, stop="length")
 
 
@@ -22220,6 +22223,7 @@ def filtered(text: str = "") -> Turn:
     text: the text before the filter stopped it. Chat completions have the finish reason `content_filter`, responses the
         status `incomplete`.
     """
+    _check_text("filtered", text)
     return Turn(text=text, stop="content_filter")
 
 
@@ -22231,7 +22235,18 @@ def reasoning(text: str) -> Turn:
     text: the reasoning. Responses have it as an output item of type `reasoning`. Chat completions only count its tokens, in
         `usage`. Runs don't show it.
     """
+    _check_text("reasoning", text)
     return Turn(reasoning=text)
+
+
+def _check_text(builder: str, text: Any) -> None:
+    """Raise `TypeError` for a text that is not a str. A turn has to be added to the builder's own turn."""
+    if isinstance(text, (Turn, Reply)):
+        raise TypeError(
+            f'{builder}(...) takes a text; add the rest of the answer: {builder}("...") + {_short_repr(text)}'
+        )
+    if not isinstance(text, str):
+        raise TypeError(f"{builder}({_short_repr(text)}): expected a str")
 
 
 def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | None = None) -> Turn:
@@ -22245,6 +22260,7 @@ def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | 
     file_id: the ID of the file. Use either `url` or `file_id`.
     Raises `TypeError` for neither or both of `url` and `file_id`.
     """
+    _check_text("cited", text)
     if (url is None) is (file_id is None):
         raise TypeError(f"cited({text!r}, ...) needs one source: url= or file_id=")
     return Turn(text, citations=(Citation(0, len(text), url, title, file_id),))

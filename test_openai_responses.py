@@ -8447,6 +8447,34 @@ def test_truncated_and_filtered_turns_make_a_response_incomplete(openai_mock, cl
     assert response.output[0].status == "incomplete"
 
 
+def test_call_whose_arguments_are_cut_is_incomplete(openai_mock, client):
+    cut_call = cut("Let me look.") + tool_call("get_weather", '{"ci')
+    openai_mock.responses.create.response = cut_call
+    openai_mock.chat.completions.create.response = cut_call
+    response = client.responses.create(**INPUT_REQUEST)
+    assert [item.status for item in response.output] == ["completed", "incomplete"]
+    assert response.output[1].arguments == '{"ci'
+    choice = client.chat.completions.create(**CHAT_REQUEST).choices[0]
+    assert (choice.finish_reason, choice.message.tool_calls[0].function.arguments) == ("length", '{"ci')
+
+
+@pytest.mark.parametrize("build", [cut, filtered, refusal, reasoning, functools.partial(cited, url="u")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (5, r"(5): expected a str"),
+        (None, r"(None): expected a str"),
+        (tool_call("f"), r'(...) takes a text; add the rest of the answer: {name}("...") + Turn('),
+        (reply("x", {"usage": {}}), r'(...) takes a text; add the rest of the answer: {name}("...") + reply('),
+    ],
+    ids=["int", "None", "turn", "reply"],
+)
+def test_text_of_a_builder_must_be_a_str(build, text, message):
+    name = getattr(build, "__name__", "cited")
+    with pytest.raises(TypeError, match="^" + re.escape(name + message.replace("{name}", name))):
+        build(text)
+
+
 def test_refusal_turn_is_a_field_in_chat_and_a_part_in_responses(openai_mock, client):
     openai_mock.chat.completions.create.response = refusal("No.")
     openai_mock.responses.create.response = refusal("No.")
