@@ -8202,8 +8202,7 @@ def _turn_to_response(turn: Turn) -> _JSON:
     if turn.refusal:
         content.append({"type": "refusal", "refusal": turn.refusal})
     if content:
-        status = "incomplete" if turn.stop else "completed"
-        output.append({"type": "message", "content": content, "status": status})
+        output.append({"type": "message", "content": content, "status": "completed"})
 
     output += [_response_tool_call(tool_call) for tool_call in turn.tool_calls]
 
@@ -8211,6 +8210,8 @@ def _turn_to_response(turn: Turn) -> _JSON:
     reason = _INCOMPLETE_REASONS.get(turn.stop)
     if reason:
         response["incomplete_details"] = {"reason": reason}
+        if output and output[-1]["type"] in ("message", "function_call"):
+            output[-1]["status"] = "incomplete"
     return response
 
 
