@@ -23578,6 +23578,7 @@ class Record:
         assert (record.method, record.path, record.status) == ("POST", "/v1/chat/completions", 200)
 
     `record["model"]` looks a parameter up in the body, the path and the query, and raises `KeyError` if there is none.
+    `"model" in record` tells if there is one.
 
     endpoint: the dotted name of the endpoint, "" if the path is unknown.
     params: the parameters of the path.
@@ -23659,6 +23660,11 @@ class Record:
             names = ", ".join(params) or "no parameters"
             raise KeyError(f"the request has no {name!r}; it has {names}.{_did_you_mean(str(name), params)}")
         return params[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _all_params(self)
+
+    __iter__ = None  # otherwise Python would iterate with `record[0]`, `record[1]` and so on
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in type(self).__slots__:

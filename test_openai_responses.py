@@ -30827,6 +30827,17 @@ def test_record_without_a_parameter_names_those_it_has(create):
         create.requests[0]["tools"]
 
 
+def test_record_contains_its_parameters(openai_mock, client):
+    client.chat.completions.create(**CHAT_REQUEST)
+    client.models.retrieve("gpt-5.5")
+    chat, retrieve = openai_mock.requests
+    assert "messages" in chat
+    assert "tools" not in chat
+    assert "model" in retrieve  # of the path
+    with pytest.raises(TypeError, match="not iterable"):
+        list(chat)
+
+
 def test_record_without_parameters_says_so(openai_mock, client):
     client.models.list()
     with pytest.raises(KeyError, match=r"the request has no 'limit'; it has no parameters\."):
