@@ -22451,12 +22451,13 @@ def error(
     headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
         With `retry-after` or `retry-after-ms`, neither of them is added.
     Raises `ValueError` for any other status, for a code that is almost one of the API's, for a negative `retry_after`,
-        and for a header that HTTP does not allow, and `TypeError` for a header that is not a str.
+        and for a header that HTTP does not allow. Raises `TypeError` for a `retry_after` that is not a number, and for a
+        header that is not a str.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
-    if retry_after is not None and retry_after < 0:
-        raise ValueError(f"error({status}, retry_after={retry_after!r}): expected 0 or more")
+    if retry_after is not None:
+        _check_number(f"error({status}, retry_after={retry_after!r})", retry_after, 0)
     _check_error_code(status, code)
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)
@@ -22474,6 +22475,17 @@ def error(
     if is_retried and "retry-after" not in response_headers and "retry-after-ms" not in response_headers:
         response_headers.update(_retry_headers(retry_after))
     return _ErrorResponse(status, json={"error": envelope}, headers=response_headers)
+
+
+def _check_number(place: str, number: Any, minimum: int) -> None:
+    """Raise `TypeError` for a value that is not a number, and `ValueError` for a number below the minimum.
+
+    place: the beginning of the message.
+    """
+    if not isinstance(number, (int, float)):
+        raise TypeError(f"{place}: expected a number")
+    if number < minimum:
+        raise ValueError(f"{place}: expected {minimum} or more")
 
 
 def _check_headers(place: str, headers: Any) -> None:
@@ -22595,13 +22607,8 @@ def streamed(
         "stop_after": stop_after,
     }
     for name, number in numbers.items():
-        minimum = 1 if name == "chunk" else 0
-        if number is None:
-            continue
-        if not isinstance(number, (int, float)):
-            raise TypeError(f"streamed(..., {name}={number!r}): expected a number")
-        if number < minimum:
-            raise ValueError(f"streamed(..., {name}={number!r}): expected {minimum} or more")
+        if number is not None:
+            _check_number(f"streamed(..., {name}={number!r})", number, 1 if name == "chunk" else 0)
     if fault is not None and fail_after is None:
         raise ValueError(
             "streamed(..., fault=...) needs fail_after=, the number of events that arrive before the fault"

@@ -25381,6 +25381,11 @@ async def test_retry_after_is_also_sent_in_whole_seconds(create, either_client, 
     assert sent == headers
 
 
+def test_retry_after_must_be_a_number():
+    with pytest.raises(TypeError, match=re.escape("error(429, retry_after='1'): expected a number")):
+        error(429, retry_after="1")
+
+
 def test_negative_retry_after_is_rejected():
     with pytest.raises(ValueError, match=re.escape("error(429, retry_after=-1): expected 0 or more")):
         error(429, retry_after=-1)
