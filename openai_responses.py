@@ -23229,7 +23229,8 @@ class Scripted(_NoNewAttributes):
             example = _example_argument(self._row, expected)
             raise TypeError(f"{assertion} takes parameters by name: {assertion}({example})")
         params = {**(expected or {}), **subset}
-        _check_param_spelling(f"{self}: ", self._row, params)
+        instead = f"assert f(openai_mock.{self}.requests[-1]['{{name}}'])"
+        _check_expected_params(f"{self}: ", self._row, params, instead)
         return params
 
     def _next_script(self) -> _Script:
@@ -23315,7 +23316,8 @@ class Endpoint(Scripted):
         subset: parameters of the body, the path or the query, as in `assert_called_with`.
         All conditions have to hold. Equal conditions return the same rule.
         Raises `TypeError` for no condition, for a `what` of another type, for a str or a pattern if the endpoint has no text
-            input, and for a name that looks like a misspelled parameter.
+            input, for a name that looks like a misspelled parameter, and for a value that no parameter can have, such as
+            a function.
         """
         name = self._row.name
         if what is None and tool_result is None and not subset:
@@ -23332,7 +23334,7 @@ class Endpoint(Scripted):
             raise TypeError(
                 f"{name}.when({what!r}): this endpoint has no text input to match; use a parameter or a function instead"
             )
-        _check_param_spelling(f"{name}.when: ", self._row, subset)
+        _check_expected_params(f"{name}.when: ", self._row, subset, "when(lambda body: f(body))")
         rule = self._find_rule(what, tool_result, subset)
         if rule is None:
             rule = Rule(self, what, tool_result, subset)
@@ -23792,33 +23794,56 @@ def _example_argument(row: _Row, value: Any) -> str:
     return f"{param}={_short_repr(value)}"
 
 
-def _check_param_spelling(prefix: str, row: _Row, names: Iterable[str]) -> None:
-    """Raise `TypeError` for a misspelled parameter of the endpoint, or its name in the sibling API.
+def _check_expected_params(prefix: str, row: _Row, params: Mapping[str, Any], instead: str) -> None:
+    """Raise `TypeError` for a misspelled parameter of the endpoint, or its name in the sibling API, or an impossible value.
 
     prefix: the beginning of the message.
+    instead: what to write to test a value with a function; `{name}` stands for the name of the parameter.
     """
-    if not names:
+    if not params:
         return
     param_names = {"tool_result", *_param_names(row.name), *_path_params(row.path)}
-    for name in set(names) - param_names:
+    for name in params.keys() - param_names:
         suggestion = _did_you_mean(name, param_names, 0.75)
         sibling = _SIBLING_PARAMS.get(name)
         if sibling in param_names:
             suggestion = f" Closest: {sibling!r}."
         if suggestion:
             raise TypeError(f"{prefix}this endpoint has no parameter {name!r}.{suggestion}")
+    for name, value in params.items():
+        for item in _leaves(value):
+            only_equals_itself = type(item).__eq__ is object.__eq__ or inspect.isroutine(item)  # a class, an open file
+            if only_equals_itself and item is not None:
+                raise TypeError(
+                    f"{prefix}{name} is {_short_repr(item)}, which no value of a request equals; expected a JSON value, a file "
+                    f"or a compiled pattern. To use a function f, write {instead.format(name=name)}"
+                )
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the values in nested dicts, lists and tuples, or a value that is none of these."""
+    if isinstance(value, Mapping):
+        value = [*value.values()]
+    if not isinstance(value, (list, tuple)):
+        yield value
+        return
+    for item in value:
+        yield from _leaves(item)
 
 
 def _first_mismatch(actual: Any, expected: Any, place: str = "") -> str | None:
     """Return a message about the first difference from an expected value, at any depth, or None if there is none.
 
-    A dict may have more keys and a list more elements than expected. A compiled pattern is searched for.
+    A dict may have more keys, a list more elements, and a file a content type. A compiled pattern is searched for.
     place: the name of the value in the message, such as `messages.content`.
     """
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
         return _first_dict_mismatch(actual, expected, place)
     if isinstance(expected, (list, tuple)) and isinstance(actual, list):
         return _first_list_mismatch(actual, expected, place)
+    is_file = isinstance(expected, tuple) and isinstance(actual, tuple)  # its name, content and content type
+    if is_file and len(expected) <= len(actual) and all(map(_matches_value, actual, expected)):
+        return None
     if _matches_value(actual, expected):
         return None
     return f"{place} is {_short_repr(actual)}"

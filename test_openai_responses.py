@@ -25024,7 +25024,11 @@ def test_pace_of_the_returned_value_overrides_the_outer_pace(create):
             r"ChatCompletion has none of these fields; set choices\[0\]\.message\.content instead",
         ),
         (CHAT_CREATE, {"city": "Tokyo"}, r"to make the model output it as JSON, set as_json\(\.\.\.\)$"),
-        ("responses.create", {"arguments": "{}"}, r"; set output\[0\]\.arguments instead"),
+        (
+            "responses.create",
+            {"arguments": "{}"},
+            r"; set output\[0\]\.arguments instead; to make .* as_json\(\.\.\.\)$",
+        ),
         ("files.retrieve", {"foo": 1}, "but FileObject has none of these fields$"),
         (CHAT_CREATE, error, r"call it: error\(\.\.\.\)"),
         (CHAT_CREATE, streamed, r"call it: streamed\(\.\.\.\)"),
@@ -30404,6 +30408,13 @@ def test_equal_conditions_replace_the_response_of_a_rule(create):
         ("responses.create", None, {"max_tokens": 5}, r"no parameter 'max_tokens'\. Closest: 'max_output_tokens'"),
         (CHAT_CREATE, None, {"tool_result": "yes"}, r"when\(tool_result='yes'\): expected True or False"),
         ("files.list", "weather", {}, r"when\('weather'\): this endpoint has no text input to match; use a parameter"),
+        (
+            CHAT_CREATE,
+            None,
+            {"model": dict},
+            r"model is <class 'dict'>, which no value .* write when\(lambda body: f\(body\)\)",
+        ),
+        (CHAT_CREATE, None, {"messages": [{"content": len}]}, r"messages is <built-in function len>, which no value"),
     ],
     ids=[
         "no condition",
@@ -30414,11 +30425,32 @@ def test_equal_conditions_replace_the_response_of_a_rule(create):
         "token limit of chats in responses",
         "tool_result",
         "endpoint without text",
+        "class",
+        "function in a list",
     ],
 )
 def test_when_rejects_invalid_conditions(openai_mock, name, what, fields, message):
     with pytest.raises(TypeError, match=message):
         lookup(openai_mock, name).when(what, **fields)
+
+
+def test_assertions_reject_values_that_no_request_has(create):
+    complete("Hi")
+    message = r"model is <function .*, which no .*write assert f\(openai_mock\.chat.*requests\[-1\]\['model'\]\)"
+    for check in (create.assert_called_with, create.assert_any_call):
+        with pytest.raises(TypeError, match=message):
+            check(model=lambda model: True)
+    create.assert_called_with(model=unittest.mock.ANY, messages=[{"content": re.compile("^Hi$")}])
+
+
+def test_file_matches_by_name_and_content(openai_mock, client):
+    create = openai_mock.files.create
+    create.when(file=("a.txt", b"a")).response = {"id": "file-a"}
+    create.when(file=(re.compile(r"\.pdf$"),)).response = {"id": "file-pdf"}
+    assert add_file(client, b"a", name="a.txt") == "file-a"
+    assert add_file(client, b"b", name="a.txt") != "file-a"
+    assert add_file(client, b"c", name="c.pdf") == "file-pdf"
+    create.assert_called_with(file=("c.pdf", b"c"))
 
 
 def test_when_without_arguments_is_rejected(create):
