@@ -18270,7 +18270,7 @@ def _reject_foreign_fields(row: _Row, value: Mapping[str, Any], model: Any) -> t
     hint = ""
     if all(field_paths):
         hint += f"; set {', '.join(field_paths)} instead"
-    elif _turn_converter(row):
+    if _turn_converter(row):
         hint += "; to make the model output it as JSON, set as_json(...)"
     raise ValueError(
         f"{row.name}.response is {_safe_repr(value)}, but {_model_name(member)} has none of these fields{hint}"
