@@ -604,11 +604,17 @@ def _rows() -> Mapping[str, _Row]:
 
     A row may have no method in the SDK; `_sdk_has_method` checks that.
     """
-    import openai
-
-    release = tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
+    release = _installed_release()
     rows = (_Row(*row) for row in _ROUTES)
     return types.MappingProxyType({row.name: row for row in rows if row.since <= release < row.until})
+
+
+@functools.cache
+def _installed_release() -> tuple[int, ...]:
+    """Return the three numbers of the SDK's installed release."""
+    import openai
+
+    return tuple(map(int, re.findall(r"\d+", openai.__version__)[:3]))
 
 
 @functools.cache
@@ -708,12 +714,15 @@ class _MissingInSDKError(AssertionError):
     """A request that the installed release of the SDK has no method for. Its models are needed to answer it."""
 
     def __init__(self, row: _Row) -> None:
-        import openai
+        super().__init__(_newer_release_message(row.name, _first_release(row.name)))
 
-        first_release = ".".join(map(str, _first_release(row.name)))
-        super().__init__(
-            f"{row.name} needs openai {first_release} or later; the mock runs with openai {openai.__version__}"
-        )
+
+def _newer_release_message(name: str, release: tuple[int, ...]) -> str:
+    """Return the message for a name of an endpoint, or of a group of them, that came with a later release of the SDK."""
+    import openai
+
+    number = ".".join(map(str, release))
+    return f"{name} needs openai {number} or later; the mock runs with openai {openai.__version__}"
 
 
 def _first_release(name: str) -> tuple[int, ...]:
@@ -23533,7 +23542,13 @@ def _resolve_name(mock: OpenAIMock, name: str) -> Any:
 
 
 def _unknown_name_message(name: str) -> str:
-    """Return the message for a dotted name without an endpoint, with the names that its first unknown part can be."""
+    """Return the message for a dotted name without an endpoint, with the names that its first unknown part can be.
+
+    The message for a name of a later release of the SDK has that release instead.
+    """
+    releases = [_first_release(row_name) for row_name, *_ in _ROUTES if f"{row_name}.".startswith(f"{name}.")]
+    if releases and min(releases) > _installed_release():
+        return _newer_release_message(f"openai_mock.{name}", min(releases))
     owner = ""
     for part in name.split("."):
         path = f"{owner}.{part}" if owner else part

@@ -30223,6 +30223,18 @@ def test_unknown_name_raises_with_the_available_names(openai_mock, name, message
         lookup(openai_mock, name)
 
 
+@pytest.mark.parametrize(
+    "name, release", [("decisions", "3.26.0"), ("decisions.create", "3.26.0"), ("beta.agents.sessions", "3.13.0")]
+)
+def test_name_of_a_later_release_of_the_sdk_names_that_release(openai_mock, monkeypatch, name, release):
+    message = f"openai_mock.{name} needs openai {release} or later; the mock runs with openai {openai.__version__}"
+    if name in MISSING_NAMES:
+        with pytest.raises(AttributeError, match=f"needs openai {release} or later; the mock runs with "):
+            lookup(openai_mock, name)
+    monkeypatch.setattr(openai_responses, "_installed_release", lambda: (3, 0, 0))
+    assert openai_responses._unknown_name_message(name) == message
+
+
 def test_dir_lists_the_names_of_the_api(openai_mock):
     assert {"chat", "files", "router", "state", "requests"} <= set(dir(openai_mock))
     assert {"create", "parse", "list"} <= set(dir(openai_mock.chat.completions))

@@ -25,7 +25,7 @@ the release that is installed. A call that releases send differently has a row f
 - **streams**: whether the call answers with events; see [Streaming](streaming.md).
 - **checks**: the parameters whose ids have to exist, and what else is rejected with a 400 or 404. Every call also needs
   its required parameters; see [Request checks](checks.md).
-- **openai**: the releases of the SDK that send the call this way.
+- **openai**: the releases of the SDK that have the call, and send it this way.
 
 A table has no column that would be empty. If you set a `.response`, it is served whatever is stored.
 
@@ -114,9 +114,13 @@ def checks_of(row: module._Row) -> str:
 
 def releases_of(row: module._Row) -> str:
     """Return the releases that send a call this way, or "" if all do."""
-    since, until = (".".join(map(str, version)) for version in (row.since, row.until))
-    words = [f"from {since}" if any(row.since) else "", f"before {until}" if row.until < (1000,) else ""]
-    return " ".join(filter(None, words))
+    since = max(row.since, module._first_release(row.name))
+    words = []
+    if since > (2, 0, 0):
+        words.append(f"from {'.'.join(map(str, since))}")
+    if row.until < (1000,):
+        words.append(f"before {'.'.join(map(str, row.until))}")
+    return " ".join(words)
 
 
 def cells(row: module._Row) -> tuple[str, ...]:
