@@ -13648,9 +13648,24 @@ async def _answer_batch_lines(call: _Call, wait: _Wait) -> None:
             return
         metadata.on_hold = True
     try:
-        metadata.results = [await _answer_batch_request(call, request, wait) for request in metadata.requests]
+        metadata.results = await _answer_batch_requests(call, metadata.requests, wait)
     finally:
         metadata.on_hold = False
+
+
+_LINES_WITHOUT_PAUSE = 100  # a line takes about half a millisecond
+
+
+async def _answer_batch_requests(call: _Call, requests: Iterable[_JSON], wait: _Wait) -> list[_JSON]:
+    """Return the results of all lines. Pause after many lines, so that a server answers other calls in between."""
+    import anyio.lowlevel
+
+    results = []
+    for request in requests:
+        if len(results) % _LINES_WITHOUT_PAUSE == _LINES_WITHOUT_PAUSE - 1:
+            await wait(anyio.lowlevel.checkpoint())
+        results.append(await _answer_batch_request(call, request, wait))
+    return results
 
 
 def _finish_batch(store: StateStore, batch: _JSON) -> _JSON:

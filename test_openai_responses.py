@@ -17382,6 +17382,27 @@ def batch_line(id, url="/v1/chat/completions", body=CHAT_REQUEST):
     return {"custom_id": id, "method": "POST", "url": url, "body": body}
 
 
+async def test_server_answers_other_calls_while_it_answers_the_lines_of_a_batch():
+    app = OpenAIMock()
+    client = server_client(app)
+    lines = b"\n".join(json.dumps(batch_line(str(number))).encode() for number in range(1000))
+    file = await client.files.create(file=("in.jsonl", lines), purpose="batch")
+    batch = await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    await client.batches.retrieve(batch.id)
+    order = []
+
+    async def call(name, awaitable):
+        result = await awaitable
+        order.append(name)
+        return result
+
+    completed, _ = await asyncio.gather(
+        call("batch", client.batches.retrieve(batch.id)), call("chat", server_chat_text(app))
+    )
+    assert order == ["chat", "batch"]
+    assert (completed.status, completed.request_counts.completed) == ("completed", 1000)
+
+
 def complete_batch(client, batch):
     """Retrieve a batch until it is completed, and return it."""
     while batch.status != "completed":
