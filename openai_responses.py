@@ -1211,11 +1211,12 @@ def _page_item_type(page: Any) -> Any:
 
 
 def _list_item_type(tp: Any) -> Any:
-    """Return the item type of `list[X]` or of `list[X] | None`."""
-    origin, args = _unwrap_type(tp)
-    if origin is typing.Union:
-        return _list_item_type(args[0])
-    return args[0]
+    """Return the item type of the list that a type accepts, as of `list[X]` or `str | list[X]`. Without one, return Any."""
+    for member in _union_members(tp):
+        origin, args = _unwrap_type(member)
+        if origin is list:
+            return args[0]
+    return Any
 
 
 def _union_members(tp: Any) -> tuple[Any, ...]:

@@ -12497,6 +12497,20 @@ def test_set_item_fields_override_tool_fields(openai_mock, client):
     assert returned_list.tools[0].input_schema == CITY_SCHEMA
 
 
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "function_call_output", "output": [{"type": "input_text", "text": "21 degrees"}]},
+        {"type": "tool_search_call", "arguments": [{"query": "weather"}]},
+    ],
+    ids=["list or string", "any JSON"],
+)
+def test_set_list_is_kept_where_the_type_is_not_only_a_list(openai_mock, client, item):
+    openai_mock.responses.create.response = {"output": [item]}
+    response = client.responses.create(**INPUT_REQUEST)
+    assert contains(response.to_dict()["output"], [item])
+
+
 def test_set_reasoning_summary_is_kept(openai_mock, client):
     summary = [{"type": "summary_text", "text": "I think."}]
     openai_mock.responses.create.response = {"output": [{"type": "reasoning", "summary": summary}]}
