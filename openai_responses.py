@@ -15779,6 +15779,14 @@ def _turn_to_realtime_response(turn: Turn) -> _JSON:
     return response
 
 
+def _implied_by_first_message(item: _JSON, explicit: Mapping[str, Any]) -> _JSON:
+    """Return the role of a message without one: that of the model.
+
+    A message without a role is merged as the first one of the SDK's types, which is a system message.
+    """
+    return {"role": "assistant"}
+
+
 def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     """Return the usage of a response and the ID of its conversation."""
     session = call.session
@@ -15896,8 +15904,8 @@ _INITIAL_ITEM_FIELDS = {"status": "in_progress", "content": [], "arguments": ""}
 
 def _with_modality(call: _Call, item: _JSON) -> _JSON:
     """Return an output item with its content as audio or as text, as the modalities of the request require."""
-    converted = {**_common_item_fields(item), **item}
-    if "content" not in item:
+    converted = {**_missing_item_fields(call.store, item), **_common_item_fields(item), **item}
+    if "content" not in converted:
         return converted
     modalities = call.body.get("output_modalities") or call.body.get("modalities") or ["audio"]
     part_type = "output_text"
@@ -15906,10 +15914,16 @@ def _with_modality(call: _Call, item: _JSON) -> _JSON:
         part_type = "output_audio"
         text_field = "transcript"
     converted["content"] = []
-    for part in item["content"] or ():
+    for part in item.get("content") or ():
         text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
         converted["content"].append({"type": part_type, text_field: text, "audio": part.get("audio")})
     return converted
+
+
+def _missing_item_fields(store: StateStore, item: Mapping[str, Any]) -> _JSON:
+    """Return the fields that an output item needs and lacks. The beta has one type for all items, which requires none."""
+    default = _default_value(_select_model(_sdk_type("realtime.ConversationItem"), item))
+    return _fill_placeholders({name: value for name, value in default.items() if name not in item}, store)
 
 
 # The functions that stream an item or a part add to it piece by piece, so that it contains what was sent.
@@ -16367,6 +16381,9 @@ _extend_table(
     {
         "RealtimeConversationItemAssistantMessage": "item_",
         "RealtimeConversationItemFunctionCall": "item_",
+        "RealtimeConversationItemFunctionCallOutput": "item_",
+        "RealtimeConversationItemSystemMessage": "item_",
+        "RealtimeConversationItemUserMessage": "item_",
         "RealtimeMcpApprovalRequest": "mcpr_",
         "RealtimeMcpListTools": "mcpl_",
         "RealtimeMcpToolCall": "mcp_",
@@ -16392,6 +16409,7 @@ _extend_table(
             "value": _NewId(_CLIENT_SECRET_PREFIX),
             "expires_at": _Timestamp(600),
         },
+        "RealtimeConversationItemFunctionCall": {"call_id": _NewId("call_")},
         "RealtimeMcpApprovalRequest": {"name": _MCP_TOOL_NAME},
         "RealtimeMcpToolCall": {"name": _MCP_TOOL_NAME},
         "RealtimeResponse": {
@@ -16432,6 +16450,14 @@ _extend_table(
     {
         "beta.realtime.RealtimeResponse": _turn_to_realtime_response,
         "realtime.RealtimeResponse": _turn_to_realtime_response,
+    },
+)
+
+
+_extend_table(
+    _IMPLIED_FIELDS,
+    {
+        "RealtimeConversationItemSystemMessage": _implied_by_first_message,
     },
 )
 

@@ -838,6 +838,9 @@ def test_id_prefixes_of_models():
             "ConversationItem",
             "RealtimeConversationItemAssistantMessage",
             "RealtimeConversationItemFunctionCall",
+            "RealtimeConversationItemFunctionCallOutput",
+            "RealtimeConversationItemSystemMessage",
+            "RealtimeConversationItemUserMessage",
         },
         "key_": {"AdminAPIKey", "AdminAPIKeyCreateResponse", "APIKeyCreateResponse", "ProjectAPIKey", "APIKey"},
         "lsh_": {"LocalShellCall", "LocalShellCallAction"},
@@ -19924,6 +19927,39 @@ def test_realtime_mcp_item_has_the_fields_of_its_type_only(openai_mock, client_k
     assert len(items) == 5
     assert {each["id"] for each in items} == {MCP_ITEM_PREFIXES[item_type] + "1".zfill(24)}
     assert not [each for each in items if {"status", "object"} & each.keys()]
+
+
+REALTIME_SESSIONS = [
+    pytest.param("realtime", marks=requires("realtime.connect")),
+    pytest.param("beta.realtime", marks=requires("beta.realtime.connect")),
+]
+
+
+@pytest.mark.parametrize("name", REALTIME_SESSIONS)
+@pytest.mark.parametrize("partial", [{"type": "function_call", "name": "f"}, {"name": "f"}], ids=["type", "no type"])
+def test_partial_realtime_function_call_gets_arguments_and_a_call_id(openai_mock, client_kind, name, partial):
+    lookup(openai_mock, name).connect.response = {"output": [partial]}
+    events = realtime_events(client_kind, RESPONSE_CREATE, name=name)
+    (done,) = events_of_type(events, "response.function_call_arguments.done")
+    (output_item,) = last_response(events)["output"]
+    assert output_item["call_id"].startswith("call_")
+    assert contains(done, {"arguments": "{}", "call_id": output_item["call_id"]})
+    assert contains(output_item, {"type": "function_call", "name": "f", "arguments": "{}", "status": "completed"})
+    assert output_item["id"].startswith("item_")
+
+
+@pytest.mark.parametrize("name", REALTIME_SESSIONS)
+@pytest.mark.parametrize(
+    "partial, texts",
+    [({"content": [{"text": "Hi"}]}, ["Hi"]), ({"type": "message"}, [])],
+    ids=["content only", "type only"],
+)
+def test_partial_realtime_message_is_of_the_assistant(openai_mock, client_kind, name, partial, texts):
+    lookup(openai_mock, name).connect.response = {"output": [partial]}
+    response = last_response(realtime_events(client_kind, RESPONSE_CREATE, name=name))
+    assert contains(response["output"][0], {"type": "message", "role": "assistant", "status": "completed"})
+    assert response["output"][0]["id"].startswith("item_")
+    assert response_texts(response) == texts
 
 
 def test_realtime_mcp_approval_without_an_id_gets_one(openai_mock, client_kind):
