@@ -7172,19 +7172,33 @@ def _lazy_event_stream(call: _Call, obj: Any, pace: Pace) -> _PacedStream:
 
 
 async def _answer_as_dict(message: _ClientMessage) -> _JSON:
-    """Return the answer to a message as a dict. Raise `_ServiceError` if the answer is an error."""
+    """Return the answer to a message as a dict.
+
+    Raises `_ServiceError` if the answer is an error, and `TypeError` if the test set a response with another body.
+    """
     answer = await _answer(message.call, message.wait, reply=lambda call, obj, pace: obj)
     if not isinstance(answer, httpx.Response):
         return answer
     if answer.is_error:
         raise _error_from_response(answer)
-    return json.loads(answer.read())
+    return _json_object_from_response(message.call, answer)
+
+
+def _json_object_from_response(call: _Call, response: httpx.Response) -> _JSON:
+    """Return the body of a response to a call. Raise `TypeError` for a body that is not a JSON object."""
+    try:
+        return _decode_json_object(response.read())
+    except _ServiceError:
+        message = f"{call.row.name}.response is {response!r}; expected a response whose body is a JSON object"
+        raise TypeError(message) from None
 
 
 def _error_from_response(response: httpx.Response) -> _ServiceError:
-    """Return the error that a response reports."""
-    error = _ServiceError(response.status_code, "")
-    error.envelope = json.loads(response.read())["error"]
+    """Return the error that a response reports. Without an error object, its message is the body."""
+    content = response.read()
+    error = _ServiceError(response.status_code, response.text)
+    with contextlib.suppress(_ServiceError):
+        error.envelope.update(_get_dict(_decode_json_object(content), "error"))
     return error
 
 
@@ -12925,13 +12939,12 @@ def _automation_request(target: Mapping[str, Any]) -> _JSON:
 
 def _invocation_fields(session_call: _Call, response: httpx.Response) -> _JSON:
     """Return the fields of an invocation that follow from the response to its request."""
-    content = response.read()
-    if response.status_code >= 400:
-        error = json.loads(content)["error"]
+    if response.is_error:
+        error = _error_from_response(response).envelope
         return {"status": "failed", "error": {"code": error["code"] or "invalid_request", "message": error["message"]}}
     if session_call.shape.item_param:
         return {"session_id": session_call.item_id}
-    return {"session_id": json.loads(content)["id"]}
+    return {"session_id": _json_object_from_response(session_call, response).get("id")}
 
 
 def _derive_invocation(call: _Call, invocation: _JSON) -> _JSON:

@@ -16799,6 +16799,15 @@ def test_automation_of_an_unknown_session_fails(openai_mock, client_kind):
     assert "sess_x" in invocation.error.message
 
 
+@requires("beta.agents.automations.invocations.create")
+def test_invocation_reports_an_error_response_of_the_session(openai_mock, client_kind):
+    openai_mock.beta.agents.sessions.create.response = httpx.Response(502, text="Bad gateway")
+    target = {"type": "new_session", **SESSION_REQUEST, "input": message_input("How is it?")["input"]}
+    _, invocation, _ = run_with_client(client_kind, invoke_automation, target)
+    assert invocation.status == "failed"
+    assert invocation.error.message == "Bad gateway"
+
+
 # ======================================================================================================================
 # VECTOR STORES
 # ======================================================================================================================
@@ -20521,6 +20530,16 @@ def test_failed_transcription_is_reported_and_the_turn_is_answered(openai_mock, 
     assert failed["item_id"] == added["item"]["id"]
     assert failed["content_index"] == 0
     assert last_response(events)["status"] == "completed"
+
+
+def test_set_transcription_without_json_is_a_mistake(openai_mock, client_kind):
+    openai_mock.audio.transcriptions.create.response = httpx.Response(200, text="Hi")
+    update = update_audio_input(transcription={"model": "whisper-1"})
+    with pytest.raises((TypeError, connection_closed_error())) as raised:
+        realtime_events(client_kind, update, append_audio(NOISE + SILENCE))
+    message = "audio.transcriptions.create.response is <Response [200 OK]>; expected a response whose body is a JSON"
+    assert str(websocket_mistake(client_kind, raised.value)).startswith(message)
+    openai_mock.mistakes.clear()  # the asynchronous client raises it as a cause
 
 
 @pytest.mark.parametrize(
@@ -27283,6 +27302,22 @@ def test_set_error_is_sent_as_a_websocket_event(openai_mock, client_kind):
     openai_mock.responses.connect.response = ["Hi.", error(429, "Slow down.")]
     *_, last = websocket_events(client_kind, says("Hi"), says("Hi"))
     assert contains(last, {"status": 429, "error": {"message": "Slow down.", "code": "rate_limit_exceeded"}})
+
+
+@requires("responses.connect")
+@pytest.mark.parametrize(
+    "body, error_object",
+    [
+        ("Bad gateway", {"message": "Bad gateway", "type": "invalid_request_error", "code": None}),
+        ('["Bad gateway"]', {"message": '["Bad gateway"]', "code": None}),
+        ('{"error": {"message": "Too busy."}}', {"message": "Too busy.", "code": None}),
+    ],
+    ids=["text", "array", "message only"],
+)
+def test_set_error_response_with_any_body_is_sent_as_a_websocket_event(openai_mock, client_kind, body, error_object):
+    openai_mock.responses.connect.response = lambda request: httpx.Response(502, text=body)
+    (event,) = websocket_events(client_kind, says("Hi"))
+    assert contains(event, {"type": "error", "status": 502, "error": error_object})
 
 
 @requires("responses.connect")
