@@ -15274,9 +15274,9 @@ class _AudioSession(_SocketSession):
 
     def sample_format(self, direction: str) -> _SampleFormat:
         """Return the sample format of the audio in a direction, "input" or "output"."""
-        format = self.audio_config(direction).get("format") or "pcm16"
-        name = format["type"] if isinstance(format, dict) else format
-        return _SAMPLE_FORMATS.get(name, _SAMPLE_FORMATS["pcm16"])
+        audio_format = self.audio_config(direction).get("format")
+        name = audio_format.get("type") if isinstance(audio_format, dict) else audio_format
+        return _SAMPLE_FORMATS.get(name, _PCM16)
 
     def end_ms(self, length: int) -> int:
         """Return when the first `length` bytes of the input buffer end: milliseconds since the session began."""
@@ -16178,7 +16178,7 @@ class _LiveSession(_UtteranceSession):
             if isinstance(event, dict):
                 last_of_type[event["type"]] = event
         for trigger in triggers:
-            source = last_of_type.get(trigger["event_type"])
+            source = last_of_type.get(trigger.get("event_type"))
             if source:
                 source["event_id"] = store._new_id("event_")
                 fields = {
@@ -16187,7 +16187,7 @@ class _LiveSession(_UtteranceSession):
                     "trigger_id": store._new_id("trigger_"),
                     "delegation_id": None,
                 }
-                events.append(await self._decision_event(message, trigger["decisions"], **fields))
+                events.append(await self._decision_event(message, _get_dict(trigger, "decisions"), **fields))
         return events
 
     async def _decision_event(self, message: _ClientMessage, params: Mapping[str, Any], **fields: Any) -> _JSON:

@@ -20520,6 +20520,12 @@ def test_second_speech_turn_continues_the_time_of_the_session(openai_mock, clien
     assert committed[1]["previous_item_id"] == first_answer["id"]
 
 
+def test_realtime_audio_format_without_a_type_is_pcm(openai_mock, client_kind):
+    events = realtime_events(client_kind, update_audio_input(format={"rate": 24000}), append_audio(NOISE + SILENCE))
+    (stopped,) = events_of_type(events, "input_audio_buffer.speech_stopped")
+    assert stopped["audio_end_ms"] == len(NOISE) // 48
+
+
 def test_failed_transcription_is_reported_and_the_turn_is_answered(openai_mock, client_kind):
     openai_mock.audio.transcriptions.create.response = error(400, "Too much noise.")
     update = update_audio_input(transcription={"model": "whisper-1"})
@@ -21180,6 +21186,32 @@ def test_live_decision_is_triggered_by_transcripts(openai_mock, client_kind):
         assert event["trigger_id"].startswith("trigger_")
         assert event["delegation_id"] is None
         assert event["event"]["decision"]["answers"][0]["name"] == "polite"
+
+
+@requires("live.forks.connect", "decisions.create", "live.connect")
+@pytest.mark.parametrize(
+    "trigger, error_messages",
+    [
+        ({"decisions": {"questions": QUESTIONS[:1]}}, []),
+        ({"event_type": "session.input_transcript.delta"}, ["Missing required parameter: 'questions'."]),
+    ],
+    ids=["no event type", "no decisions"],
+)
+def test_incomplete_live_trigger_makes_no_decision(openai_mock, client_kind, trigger, error_messages):
+    start, *others = live_decision_messages({"type": "the.end"}, triggers=[{"type": "decisions", **trigger}])
+
+    async def use_session():
+        async with enter(lookup(sdk(client_kind), "live").connect()) as connection:
+            events = await send_and_receive(connection, start, final_types=["session.started"])
+            for message in others:
+                await awaited(connection._connection.send(json.dumps(message)))
+            while "the.end" not in str(events[-1:]):
+                events.append(json.loads(await awaited(connection.recv_bytes())))
+            return events[:-1]
+
+    events = run_coroutine(client_kind, use_session())
+    assert [event["error"]["message"] for event in events_of_type(events, "error")] == error_messages
+    assert not events_of_type(events, "decision.event")
 
 
 @requires("live.forks.connect", "decisions.create", "live.connect")
