@@ -12159,7 +12159,7 @@ def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
         keys = ", ".join(sorted(_STEP_KEYS))
         shown_keys = ", ".join(sorted(map(repr, unknown_keys)))
         raise ValueError(f"a step of an agent has no {shown_keys}; it takes {keys}")
-    items = tuple(_checked_step_item(item) for item in _checked_list(value, "items"))
+    items = tuple(_checked_output_item(item) for item in _checked_list(value, "items"))
     error = value.get("error")
     status = value.get("status", "failed" if error else "completed")
     if status not in _STEP_STATUSES:
@@ -12200,18 +12200,45 @@ def _checked_subagent(value: Any) -> _JSON:
 
 
 def _checked_step_item(item: Any) -> Turn | _JSON:
-    """Return an item of a step as a turn or a dict. Raise `ValueError` for a dict that no item of a session accepts."""
+    """Return an item of a step as a turn, or as a dict with the fields that its events need.
+
+    Raises `ValueError` for a dict that no item of a session accepts.
+    """
     if isinstance(item, str):
         return Turn(item)
     if isinstance(item, Turn):
         return item
     if not isinstance(item, Mapping) or not isinstance(item.get("type"), str):
         raise ValueError(f"an item of a step is {_safe_repr(item)}; expected a str, a turn or a dict with a 'type'")
-    if item["type"].startswith(_ENVIRONMENT_EVENT_PREFIX):
+    item_type = item["type"]
+    if item_type.startswith(_ENVIRONMENT_EVENT_PREFIX):
         _merge(_sdk_type("beta.AgentSessionEvent"), item, "item")
-    elif item["type"] not in _APPROVAL_TYPES:
-        _merge(_sdk_type("beta.AgentSessionItem"), item, "item")
-    return dict(item)
+        return dict(item)
+    if item_type in _APPROVAL_TYPES:
+        action = _merge(_required_action_type(), item, "item")
+        return {**item, "request": action["request"]}
+    _merge(_sdk_type("beta.AgentSessionItem"), item, "item")
+    return {**_STEP_ITEM_DEFAULTS.get(item_type, {}), **item}
+
+
+# The fields of items that their events need, by the type of the item.
+_STEP_ITEM_DEFAULTS: dict[str, _JSON] = {
+    "function_call": {"name": "", "arguments": {}},
+    "message": {"content": []},
+}
+
+
+def _checked_output_item(item: Any) -> Turn | _JSON:
+    """Return an item of a step as `_checked_step_item` does. Raise `ValueError` for input, which no step of a model has."""
+    checked = _checked_step_item(item)
+    if isinstance(checked, dict) and checked["type"] in _INPUT_ITEM_TYPES:
+        raise ValueError(f"an item of a step is {_safe_repr(item)}; expected output of the agent, not its input")
+    return checked
+
+
+def _required_action_type() -> Any:
+    """Return the type of the actions that a session waits for."""
+    return _list_item_type(_fields_of(_sdk_type("beta.AgentSession"))["required_actions"].type)
 
 
 def _agent_output_items(turn: Turn, has_next_step: Callable[[], bool] = lambda: False) -> Iterator[_JSON]:
@@ -12599,9 +12626,9 @@ def _environment_event(store: StateStore, session: _JSON, turn: _JSON, /, type: 
         return {"type": type, **ids, "environment_id": environment["id"], "reset_count": 1, **fields}
     environment["status"] = status
     state = {"id": environment["id"], "type": environment["type"], "status": status, "error": None}
-    if "error" in fields.get("environment", {}):
-        state["error"] = {"type": "environment_error", "code": "environment_error", "message": ""}
-        state["error"].update(fields["environment"]["error"])
+    error = _get_dict(fields, "environment").get("error")
+    if error is not None:
+        state["error"] = {"type": "environment_error", "code": "environment_error", "message": "", **error}
     return {"type": type, **ids, "environment": state}
 
 
@@ -12655,7 +12682,7 @@ def _waiting_events(store: StateStore, session: _JSON, turn: _JSON, requests: It
     the asynchronous calls of the same step come here, too: their results find that the turn waits, and take no step.
     `requires_action` follows even if all results are there already.
     """
-    action_type = _list_item_type(_fields_of(_sdk_type("beta.AgentSession"))["required_actions"].type)
+    action_type = _required_action_type()
     actions = []
     items = []
     for request in requests:
@@ -12682,18 +12709,14 @@ def _function_call_action(store: StateStore, item: _JSON) -> _JSON:
 
 
 def _approval_action(store: StateStore, item: _JSON) -> _JSON:
-    request = {"type": "mcp_tool_call", **item.get("request", {})}
-    return {"request_id": item.get("request_id") or store._new_id("request_"), "request": request}
+    return {"request_id": item.get("request_id") or store._new_id("request_"), "request": item["request"]}
 
 
 # Items that need an answer of the application, by type: a function that returns the fields of the required action.
 _ACTION_TYPES: dict[str, Callable[[StateStore, _JSON], _JSON]] = {
     "function_call": _function_call_action,
     "mcp_approval_request": _approval_action,
-    "computer_use_approval_request": lambda store, item: {
-        "request_id": item.get("request_id") or store._new_id("request_"),
-        "request": item["request"],
-    },
+    "computer_use_approval_request": _approval_action,
 }
 
 

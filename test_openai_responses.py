@@ -15926,6 +15926,30 @@ def test_call_of_a_built_in_tool_begins_and_ends(openai_mock, client_kind, item)
 
 
 @requires("beta.agents.sessions.create")
+@pytest.mark.parametrize(
+    "item, expected",
+    [
+        ({"type": "function_call", "name": "f"}, {"name": "f", "arguments": {}, "status": "in_progress"}),
+        ({"type": "message"}, {"role": "assistant", "content": [], "status": "completed"}),
+        (
+            {"type": "computer_use_approval_request"},
+            {"request": {"type": "browser_authentication", "fields": [], "options": []}},
+        ),
+    ],
+    ids=["function call", "message", "approval"],
+)
+def test_partial_item_of_a_step_is_completed(openai_mock, client_kind, item, expected):
+    openai_mock.beta.agents.sessions.create.response = {"items": [item]}
+
+    async def create(client):
+        session = await create_session(client)
+        return await session_items(client, session.id)
+
+    _, added = run_with_client(client_kind, create)
+    assert contains(added.to_dict(), {**item, **expected})
+
+
+@requires("beta.agents.sessions.create")
 def test_mcp_call_of_an_agent_has_no_arguments_output_or_error_by_default(openai_mock, client):
     call = {"type": "mcp_call", "server_label": "docs", "name": "search"}
     openai_mock.beta.agents.sessions.create.response = {"items": [call, "Done."]}
@@ -16174,6 +16198,8 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
         ({"artifacts": {"a.csv": "a,b"}}, "the 'artifacts' of a step are {'a.csv': 'a,b'}; expected a dict of bytes"),
         ({"items": [{"type": "agent.session.environment.lost"}]}, "item.type is 'agent.session.environment.lost'"),
         ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
+        ({"items": [{"type": "mcp_approval_request", "request": "find"}]}, "item.request is 'find'; expected a dict"),
+        ({"items": [{"type": "function_call_output"}]}, "expected output of the agent, not its input"),
     ],
 )
 def test_step_of_an_agent_rejects_what_it_does_not_have(openai_mock, response, message):
@@ -16662,10 +16688,14 @@ def test_hosted_environment_is_connected_after_the_first_command(openai_mock, cl
             {"type": "agent.session.environment.failed", "environment": {"error": {"message": "No disk."}}},
             {"status": "failed", "error": {"message": "No disk."}},
         ),
+        (
+            {"type": "agent.session.environment.failed", "environment": {"error": None}},
+            {"status": "failed", "error": None},
+        ),
         ({"type": "agent.session.environment.suspended"}, {"status": "suspended", "error": None}),
         ({"type": "agent.session.environment.expired"}, {"status": "expired", "error": None}),
     ],
-    ids=["failed", "suspended", "expired"],
+    ids=["failed", "failed without an error", "suspended", "expired"],
 )
 def test_set_event_of_an_environment_changes_its_status(openai_mock, client, fields, expected):
     openai_mock.beta.agents.sessions.create.response = {"items": ["Done.", fields]}
