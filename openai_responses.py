@@ -10278,14 +10278,15 @@ def _final_call_fields(call: _Call, message: _JSON) -> _JSON:
     """Return the fields of a choice with tool calls that depend on the request.
 
     A request with `functions`, which chat completions had before tools, is answered with a `function_call`.
-    Raises `AssertionError` if the test set several calls for such a request.
+    Raises `AssertionError` if the test set several calls, or that of a custom tool, for such a request.
     """
-    if call.body.get("functions"):
-        tool_calls = message["tool_calls"]
-        if len(tool_calls) > 1:
+    tool_calls = message.get("tool_calls")
+    if tool_calls and call.body.get("functions"):
+        if [tool_call["type"] for tool_call in tool_calls] != ["function"]:
+            found = "a custom tool call" if len(tool_calls) == 1 else f"{len(tool_calls)} tool calls"
             raise AssertionError(
-                f"{call.row.name}.response has {len(tool_calls)} tool calls, but a request with 'functions' is answered with "
-                "one; send 'tools', or set one call"
+                f"{call.row.name}.response has {found}, but a request with 'functions' is answered with one function call; "
+                "send 'tools', or set one function call"
             )
         legacy_message = {key: value for key, value in message.items() if key != "tool_calls"}
         legacy_message["function_call"] = tool_calls[0]["function"]

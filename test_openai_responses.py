@@ -13371,10 +13371,23 @@ def test_function_call_is_streamed_in_pieces(create, client):
     assert [chunk.finish_reason for chunk in chunks] == [None] * 3 + ["function_call"]
 
 
-def test_several_calls_for_a_request_with_functions_are_a_mistake(create, client):
-    create.response = tool_call("get_weather", OSLO) + tool_call("get_weather", OSLO)
-    with pytest.raises(AssertionError, match="has 2 tool calls, but a request with 'functions' is answered with one"):
+@pytest.mark.parametrize(
+    "calls, found",
+    [([{"function": {}}, {"function": {}}], "2 tool calls"), ([{"custom": {"name": "f"}}], "a custom tool call")],
+    ids=["several", "custom"],
+)
+def test_other_calls_for_a_request_with_functions_are_a_mistake(create, client, calls, found):
+    create.response = {"choices": [{"message": {"tool_calls": calls}}]}
+    message = f"has {found}, but a request with 'functions' is answered with one function call"
+    with pytest.raises(AssertionError, match=message):
         client.chat.completions.create(**FUNCTIONS_REQUEST)
+
+
+def test_set_finish_reason_of_calls_needs_no_calls(create, client):
+    create.response = {"choices": [{"finish_reason": "tool_calls"}]}
+    choice = client.chat.completions.create(**FUNCTIONS_REQUEST).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content == "This is a mock response."
 
 
 def test_chat_choices_are_repeated_with_their_own_call_ids(create, client):
