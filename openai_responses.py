@@ -8190,6 +8190,7 @@ def _store_conversation(call: _Call, obj: _JSON, script: _Script) -> None:
 
 def _delete_conversation_item(call: _Call) -> Any:
     """Delete an item and return its conversation."""
+    _require_parents(call)  # a test may have put the item alone into the state
     _require_target(call)
     _delete_object(call.store, call.resource, call.id_path)
     return call.store["conversations"][call.parent_ids[0]]

@@ -12696,6 +12696,12 @@ def test_deleted_conversation_item_is_not_listed(client):
     assert [item.id for item in items.list(conversation)] == [second.id]
 
 
+def test_item_without_its_conversation_cannot_be_deleted(openai_mock, client):
+    openai_mock.state["conversations.items"][UNKNOWN_ID, "msg_1"] = {"id": "msg_1"}
+    with pytest.raises(openai.NotFoundError, match=f"Conversation with id '{UNKNOWN_ID}' not found"):
+        client.conversations.items.delete("msg_1", conversation_id=UNKNOWN_ID)
+
+
 def test_deleted_conversation_has_no_items(client):
     conversation = client.conversations.create(items=[{"role": "user", "content": "a"}]).id
     assert client.conversations.delete(conversation).deleted
