@@ -15482,8 +15482,11 @@ class _RealtimeSession(_AudioSession):
 
     @_handles("conversation.item.delete")
     def delete_item(self, message: _ClientMessage) -> list[_JSON]:
-        item = self.items.pop(self._find_item(message)["id"])
-        return [{"type": "conversation.item.deleted", "item_id": item["id"]}]
+        item_id = self._find_item(message)["id"]
+        del self.items[item_id]
+        # a later item may have the same ID
+        self.truncated_ms = {key: end_ms for key, end_ms in self.truncated_ms.items() if key[0] != item_id}
+        return [{"type": "conversation.item.deleted", "item_id": item_id}]
 
     @_handles("conversation.item.retrieve")
     def retrieve_item(self, message: _ClientMessage) -> list[_JSON]:

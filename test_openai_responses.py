@@ -19974,6 +19974,14 @@ def test_truncated_audio_can_be_truncated_again_to_a_shorter_one(openai_mock):
     assert error_event["error"]["message"] == "Audio content of 20ms is already shorter than 30ms"
 
 
+def test_new_realtime_item_with_the_id_of_a_truncated_one_has_its_own_duration(openai_mock, client_kind):
+    created = spoken_item(transcript="Hello")
+    delete = {"type": "conversation.item.delete", "item_id": "b"}
+    events = realtime_events(client_kind, created, truncate_message(20), delete, created, truncate_message(50))
+    assert not events_of_type(events, "error")
+    assert events[-1]["audio_end_ms"] == 50
+
+
 MCP_ITEM_PREFIXES = {"mcp_approval_request": "mcpr_", "mcp_call": "mcp_", "mcp_list_tools": "mcpl_"}
 
 
