@@ -8840,9 +8840,8 @@ def _delta_events(name: str, text: str | None, chunk: int | None) -> Iterator[_J
 # ---- output items: messages and reasoning ----------------------------------------------------------------------------
 
 
-_MODELS_WITH_PHASES = (
-    rf"gpt-5\.[3-5]|{_NEWEST_MODELS}"  # these models mark each message as a commentary or as the final answer
-)
+# Models that mark each message as a commentary or as the final answer.
+_MODELS_WITH_PHASES = rf"gpt-5\.[3-5]|{_NEWEST_MODELS}"
 
 
 def _message_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -10063,9 +10062,7 @@ def _check_chat_tool_choice(call: _Call) -> None:
 def _check_token_params(call: _Call) -> None:
     """Only one parameter may limit the tokens, to at least one, and the keys of a logit bias must be numbers of tokens."""
     for param in ("max_tokens", "max_completion_tokens"):
-        if (
-            call.body.get(param) == 0
-        ):  # not in `_LIMITS`, whose numbers hold in default mode: the SDK's own tests send 0
+        if call.body.get(param) == 0:  # not in `_LIMITS`, which hold in default mode too: the SDK's own tests send 0
             message = f"Invalid '{param}': integer below minimum value. Expected a value >= 1, but got 0 instead."
             _reject(message, param, "integer_below_min_value")
     if call.body.get("max_tokens") is not None and call.body.get("max_completion_tokens") is not None:
