@@ -1675,8 +1675,12 @@ _NOT_ECHOED: dict[str, _JSON] = {}
 
 
 def _is_complete(model: Any, value: Mapping[str, Any]) -> bool:
-    """Return True if a dict looks recorded or copied: it has an `object`, and lacks at most one required field."""
-    return "object" in value and len(_required_fields_of(model) - value.keys()) <= 1
+    """Return True if a dict looks recorded or copied: it has an `object`, and lacks at most one required field.
+
+    A model without required fields has nothing to tell a complete dict from a partial one.
+    """
+    required = _required_fields_of(model)
+    return "object" in value and bool(required) and len(required - value.keys()) <= 1
 
 
 @functools.cache
@@ -15830,7 +15834,7 @@ def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
     session = call.session
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
     input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
-    output_tokens = _count_tokens_by_modality(session, [_with_modality(call, item) for item in obj["output"]])
+    output_tokens = _count_tokens_by_modality(session, [_with_modality(call, item) for item in obj["output"] or ()])
     fields = _usage_field(obj, input_tokens=sum(input_tokens.values()), output_tokens=sum(output_tokens.values()))
     if fields:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
@@ -15882,7 +15886,7 @@ def _response_lifecycle(call: _Call, response: _JSON, chunk: int | None) -> Iter
     yield {"type": "response.created", "response": response | _INITIAL_RESPONSE_FIELDS}
     yield {"type": "rate_limits.updated", "rate_limits": rate_limits}
     try:
-        for index, item in enumerate(response["output"]):
+        for index, item in enumerate(response["output"] or ()):
             if response_id in session.active_responses:
                 item = _with_modality(call, item)
                 output.append(item)
@@ -15952,7 +15956,7 @@ def _with_modality(call: _Call, item: _JSON) -> _JSON:
         part_type = "output_audio"
         text_field = "transcript"
     converted["content"] = []
-    for part in item.get("content") or ():
+    for part in _only_dicts(item.get("content")):
         text = part.get("text", part.get("transcript", _DEFAULT_TEXT)) or ""
         converted["content"].append({"type": part_type, text_field: text, "audio": part.get("audio")})
     return converted

@@ -20017,6 +20017,29 @@ def test_partial_realtime_function_call_gets_arguments_and_a_call_id(openai_mock
 @pytest.mark.parametrize("name", REALTIME_SESSIONS)
 @pytest.mark.parametrize(
     "partial, texts",
+    [
+        ({"object": "realtime.response", "metadata": {"a": "b"}}, ["This is a mock response."]),
+        ({"output": None}, []),
+    ],
+    ids=["object", "null output"],
+)
+def test_realtime_answer_without_a_usual_output_is_sent(openai_mock, client_kind, name, partial, texts):
+    lookup(openai_mock, name).connect.response = partial
+    response = last_response(realtime_events(client_kind, RESPONSE_CREATE, name=name))
+    assert response["id"].startswith("resp_")
+    assert response_texts(response) == texts
+
+
+def test_realtime_answer_ignores_content_that_is_not_a_part(openai_mock, client_kind):
+    openai_mock.realtime.connect.response = {"output": [{"type": "function_call", "content": ["x"]}]}
+    (output_item,) = last_response(realtime_events(client_kind, RESPONSE_CREATE))["output"]
+    assert output_item["type"] == "function_call"
+    assert output_item["content"] == []
+
+
+@pytest.mark.parametrize("name", REALTIME_SESSIONS)
+@pytest.mark.parametrize(
+    "partial, texts",
     [({"content": [{"text": "Hi"}]}, ["Hi"]), ({"type": "message"}, [])],
     ids=["content only", "type only"],
 )
