@@ -12169,6 +12169,9 @@ def _coerce_step(value: Any) -> Callable[[_Call], Turn] | None:
         raise ValueError(f"the 'status' of a step is {status!r}; expected one of {', '.join(_STEP_STATUSES)}")
     if isinstance(error, Mapping):
         error = _merge(_sdk_type("beta.SessionTurnError"), error, "error")
+    elif error is not None and not isinstance(error, str):
+        expected = "a dict with the fields of a turn's error, or the message of a session's error"
+        raise ValueError(f"the 'error' of a step is {_safe_repr(error)}; expected {expected}")
     subagents = tuple(_checked_subagent(subagent) for subagent in _checked_list(value, "subagents"))
     artifacts = value.get("artifacts", {})
     if not isinstance(artifacts, Mapping) or not all(isinstance(data, bytes) for data in artifacts.values()):

@@ -16219,6 +16219,10 @@ def test_turn_writes_artifacts(openai_mock, client_kind):
         ({"error": {"code": "broken"}, "items": []}, "error.code is 'broken'"),
         ({"items": [{"type": "mcp_approval_request", "request": "find"}]}, "item.request is 'find'; expected a dict"),
         ({"items": [{"type": "function_call_output"}]}, "expected output of the agent, not its input"),
+        (
+            {"items": [], "error": ["down"]},
+            "the 'error' of a step is ['down']; expected a dict with the fields of a turn",
+        ),
     ],
 )
 def test_step_of_an_agent_rejects_what_it_does_not_have(openai_mock, response, message):
