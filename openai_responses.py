@@ -15854,10 +15854,12 @@ def _count_tokens_by_modality(session: _AudioSession, items: Iterable[Mapping[st
     counts = {"text_tokens": 0, "audio_tokens": 0}
     for item in items:
         for part in _only_dicts(item.get("content")) or [item]:
-            name = "audio_tokens" if str(part.get("type")).endswith("audio") else "text_tokens"
+            part_type = str(part.get("type"))
+            name = "audio_tokens" if part_type.endswith("audio") else "text_tokens"
             audio = _decode_audio(part.get("audio") or "")
             if audio:
-                counts[name] += math.ceil(len(audio) / session.sample_format("input").bytes_per_ms / 100)
+                direction = "output" if part_type.startswith("output") else "input"
+                counts[name] += math.ceil(len(audio) / session.sample_format(direction).bytes_per_ms / 100)
             else:
                 counts[name] += _count_item_tokens(part)
     return counts

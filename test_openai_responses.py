@@ -20384,6 +20384,13 @@ def test_realtime_usage_counts_spoken_input_and_output_as_audio_tokens(openai_mo
     }
 
 
+def test_realtime_usage_counts_set_audio_in_the_format_of_the_output(openai_mock, client_kind):
+    part = {"audio": base64.b64encode(bytes(9600)).decode(), "transcript": "Hi"}  # 200 ms
+    openai_mock.realtime.connect.response = {"output": [{"role": "assistant", "content": [part]}]}
+    events = realtime_events(client_kind, update_audio_input(format={"type": "audio/pcmu"}), RESPONSE_CREATE)
+    assert last_response(events)["usage"]["output_token_details"]["audio_tokens"] == 2
+
+
 @pytest.mark.parametrize("name", ["realtime", "beta.realtime"])
 def test_output_audio_buffer_clear_is_confirmed(openai_mock, client_kind, name):
     clear = {"type": "output_audio_buffer.clear"}
