@@ -21471,6 +21471,11 @@ class _ControlRequest:
 
 def _find_endpoint(mock: OpenAIMock, name: str) -> Endpoint:
     """Return the endpoint of a dotted name. Raises `AttributeError` if the name is not one of an endpoint."""
+    names = _names_below("")
+    first = name.partition(".")[0]
+    if first not in names:  # `_resolve_name` would list the mock's other attributes, too
+        hint = _did_you_mean(first, names)
+        raise AttributeError(f"no endpoint begins with {first!r}.{hint} Available: {', '.join(names)}")
     found = _resolve_name(mock, name)
     if not isinstance(found, Endpoint):
         raise AttributeError(f"{name!r} is not an endpoint. Available: {', '.join(_names_below(name))}")
