@@ -23561,6 +23561,10 @@ class Rule(Scripted):
     def _same_on(self, mock: OpenAIMock) -> Rule:
         return self._endpoint._same_on(mock).when(self._condition, tool_result=self._tool_result, **self._subset)
 
+    def _copy_for(self, endpoint: Endpoint) -> Rule:
+        """Return a new rule with the same conditions, and without a response, for the same endpoint of another mock."""
+        return Rule(endpoint, self._condition, self._tool_result, self._subset)
+
     def __repr__(self) -> str:
         arguments = []
         if self._condition is not None:
@@ -24642,13 +24646,17 @@ class OpenAIMock(_NoNewAttributes):
         key_mock._recorded_log = self._recorded_log
         key_mock.router.routes = self.router.routes
         for endpoint in list(self._endpoints.values()):
-            for scripted in (endpoint, *endpoint._rules):
-                if scripted._script:
-                    scripted_copy = scripted._same_on(key_mock)
-                    scripted_copy.response = scripted.response
-                    scripted_copy._json_form = scripted._json_form
-                    if isinstance(scripted, Rule):
-                        scripted_copy.optional = scripted.optional
+            key_endpoint = key_mock._endpoint(endpoint._row)
+            if endpoint._script:
+                key_endpoint.response = endpoint.response
+                key_endpoint._json_form = endpoint._json_form
+            for rule in endpoint._rules:
+                if rule._script:
+                    key_rule = rule._copy_for(key_endpoint)
+                    key_rule.response = rule.response
+                    key_rule._json_form = rule._json_form
+                    key_rule.optional = rule.optional
+                    key_endpoint._rules.append(key_rule)
         return key_mock
 
     def __enter__(self) -> OpenAIMock:
@@ -25914,11 +25922,15 @@ class _RecordedRule(Rule):
     def _same_on(self, mock: OpenAIMock) -> _RecordedRule:
         endpoint = self._endpoint._same_on(mock)
         for rule in endpoint._rules:
-            if isinstance(rule, _RecordedRule) and rule._source == self._source:
+            # the request itself, because two recordings may have the same file name, so that their sources are equal
+            if isinstance(rule, _RecordedRule) and rule._request is self._request:
                 return rule
-        rule = _RecordedRule(endpoint, self._request, self._source, self._is_setting)
-        endpoint._rules.append(rule)
+        rule = self._copy_for(endpoint)
+        endpoint._rules.insert(0, rule)  # after the rules of the test, as `_load_recording` does
         return rule
+
+    def _copy_for(self, endpoint: Endpoint) -> _RecordedRule:
+        return _RecordedRule(endpoint, self._request, self._source, self._is_setting)
 
     def _next_script(self) -> _Script:
         """Count a call and return the script for it. Raises `AssertionError` if it was recorded fewer times."""

@@ -33181,6 +33181,28 @@ def test_recording_of_a_served_mock_answers_each_key(openai_server, tmp_path):
             assert completion.choices[0].message.content == "Hi"
 
 
+def test_recordings_with_the_same_file_name_answer_each_key(tmp_path):
+    app = OpenAIMock()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        app.load(write_exchanges(tmp_path / folder / "same.json", chat_exchange(f"answer of {folder}", folder)))
+    for key in ("sk-1", "sk-2"):
+        requests = [rule._request for rule in app.for_key(key).chat.completions.create._rules]
+        assert requests == [rule._request for rule in app.chat.completions.create._rules]
+
+
+@pytest.mark.parametrize("is_used_before", [True, False])
+def test_rules_of_a_recording_come_after_those_of_the_test_for_each_key(tmp_path, is_used_before):
+    app = OpenAIMock()
+    if is_used_before:
+        app.for_key("sk-1")
+    app.chat.completions.create.when("Hi").response = "of the test"
+    app.load(write_exchanges(tmp_path / "a.json", chat_exchange("one", "1"), chat_exchange("two", "2")))
+    names = list(map(repr, app.for_key("sk-1").chat.completions.create._rules))
+    assert names == list(map(repr, app.chat.completions.create._rules))
+    assert names[-1] == f"{CHAT_CREATE}.when('Hi')"
+
+
 @requires("realtime.connect")
 def test_other_websocket_raises_with_the_difference(openai_mock, tmp_path):
     exchange = {
