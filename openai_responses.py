@@ -25968,16 +25968,20 @@ def _matches_recorded(recorded: Any, actual: Any) -> bool:
 def _closest_recording(call: _Call, rules: Sequence[_RecordedRule]) -> str:
     """Return the error message for a call that no recording matches, with the difference from the closest one."""
     actual_lines = _pretty_json_lines(call.recorded_request)
-    diffs = {}
-    for rule in rules:
-        lines = _pretty_json_lines(rule._request)
-        diffs[rule] = list(difflib.unified_diff(lines, actual_lines, rule._source, "this call", lineterm="", n=2))
-    closest = min(diffs, key=lambda rule: len(diffs[rule]))
+    actual_counts = collections.Counter(actual_lines)
+
+    def count_differing_lines(rule: _RecordedRule) -> int:  # a diff of each request would take much longer
+        counts = collections.Counter(_pretty_json_lines(rule._request))
+        return (counts - actual_counts).total() + (actual_counts - counts).total()
+
+    closest = min(rules, key=count_differing_lines)
     message = (
         f"no recording matches this call to {call.row.name}; the closest one is {closest._source}. "
         "Find what changed the request, edit the recording, or record it again"
     )
-    return "\n".join([message, *diffs[closest]])
+    lines = _pretty_json_lines(closest._request)
+    diff = difflib.unified_diff(lines, actual_lines, closest._source, "this call", lineterm="", n=2)
+    return "\n".join([message, *diff])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

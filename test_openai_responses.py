@@ -33072,6 +33072,17 @@ def test_call_that_no_recording_matches_raises_with_the_difference(openai_mock, 
     assert "What is the time" not in message
 
 
+def test_only_the_closest_of_many_recordings_is_compared_line_by_line(openai_mock, monkeypatch, tmp_path):
+    difflib = openai_responses.difflib
+    unified_diff = unittest.mock.Mock(wraps=difflib.unified_diff)
+    monkeypatch.setattr(difflib, "unified_diff", unified_diff)
+    questions = [f"What is {number}?" for number in range(20)]
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *(chat_exchange("Hi", question) for question in questions)))
+    with pytest.raises(AssertionError, match=r"the closest one is a\.json exchanges\[7\]"):
+        complete("What is 7?", temperature=1)
+    unified_diff.assert_called_once()
+
+
 @pytest.mark.parametrize(
     "recorded, actual, matches",
     [
