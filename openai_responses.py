@@ -23587,8 +23587,9 @@ class Rule(Scripted):
                 yield f"{self._condition!r} returned a false value"
         elif self._condition is not None:
             text = _last_user_text(call)
-            pattern = re.escape(self._condition) if isinstance(self._condition, str) else self._condition
-            if not re.search(pattern, text):
+            is_pattern = isinstance(self._condition, re.Pattern)
+            is_match = self._condition.search(text) if is_pattern else self._condition in text
+            if not is_match:
                 yield f"the last user input is {_short_repr(text)}"
 
 
