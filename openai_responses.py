@@ -18517,6 +18517,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
             f"it may also take {', '.join(_CALLABLE_PARAMS)} by name"
         )
     _check_callable_params(row, value, list(parameters.values())[1:])
+    takes_conversation = "conversation" in _select_arguments(value, dict.fromkeys(_CALLABLE_PARAMS))
 
     def resolve(call: _Call) -> Any:
         arguments = {
@@ -18527,7 +18528,7 @@ def _prepare_callable(row: _Row, value: Callable[..., Any]) -> _Script:
         }
         with call.store.lock:
             arguments["tools"] = _copy_json(_tools_of(call))
-            if "conversation" in parameters:
+            if takes_conversation:
                 arguments["conversation"] = _conversation_of(call)
         try:
             with _enforce_read_timeout(call.request):

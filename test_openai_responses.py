@@ -25040,7 +25040,7 @@ def test_callables_get_all_arguments_as_keyword_arguments(openai_mock, client):
     received = {}
     openai_mock.files.retrieve.response = lambda request, **kwargs: received.update(kwargs) or {}
     client.files.retrieve("file-7")
-    assert received.keys() == {"body", "tools", "state_store", "route", "file_id"}
+    assert received.keys() == {"body", "conversation", "tools", "state_store", "route", "file_id"}
 
 
 def test_callables_cannot_change_the_request(openai_mock, client):
