@@ -18406,8 +18406,7 @@ def _prepare_exception(row: _Row, value: Any) -> _Script:
 
 def _check_exception_class(row: _Row, cls: type[Exception]) -> None:
     """Raise `TypeError` for a class of exceptions that needs arguments. Those of network faults get theirs later."""
-    module = _package(cls.__module__)
-    if module.startswith("httpx") or (module == "openai" and cls.__name__ in _SDK_EXCEPTION_FAULTS):
+    if _network_error_name(cls):
         return
     try:
         cls()
@@ -19286,18 +19285,24 @@ _SDK_EXCEPTION_FAULTS = {
 def _native_error(fault: Any, request: httpx.Request) -> BaseException:
     """Convert a network fault to the exception of the same name in the client's HTTP library.
 
-    fault: an exception or an exception class of httpx, httpx2 or the SDK. Any other exception is returned as it is, and
-    an instance of any other class.
+    fault: an exception or an exception class. One that is not a network error of httpx, httpx2 or the SDK is returned as
+        it is, or an instance of it if it is a class.
     """
-    fault_type = fault if inspect.isclass(fault) else type(fault)
-    name = fault_type.__name__
-    if fault_type.__module__.startswith("openai"):
-        name = _SDK_EXCEPTION_FAULTS.get(name, name)
-    elif not fault_type.__module__.startswith("httpx"):
+    name = _network_error_name(fault if inspect.isclass(fault) else type(fault))
+    if not name:
         return fault() if inspect.isclass(fault) else fault
     message = f"mocked {name}" if inspect.isclass(fault) else str(fault)
-    native_type = getattr(getattr(request, "http_lib", httpx), name, None)
-    return native_type(message, request=request) if native_type else fault
+    native_type = getattr(getattr(request, "http_lib", httpx), name)
+    return native_type(message, request=request)
+
+
+def _network_error_name(exception_class: type[BaseException]) -> str:
+    """Return the name in httpx of a network error of httpx, httpx2 or the SDK, or "" for any other exception class."""
+    package = _package(exception_class.__module__)
+    name = exception_class.__name__
+    if package in ("openai", __name__):
+        return _SDK_EXCEPTION_FAULTS.get(name, "")
+    return name if package in ("httpx", "httpx2") and name in _network_errors() else ""
 
 
 def _native_response(response: httpx.Response, request: Any) -> Any:

@@ -25185,6 +25185,29 @@ def test_values_that_no_call_can_use_are_rejected_on_assignment(create, response
         create.response = response
 
 
+@pytest.mark.parametrize(
+    "fault, exception",
+    [
+        (httpx.InvalidURL("no host"), httpx.InvalidURL),
+        (httpx.StreamConsumed, httpx.StreamConsumed),
+        (httpx.StreamClosed(), httpx.StreamClosed),
+    ],
+    ids=["InvalidURL", "StreamConsumed class", "StreamClosed"],
+)
+def test_exception_of_httpx_that_is_not_a_network_error_is_raised_as_it_is(openai_mock, fault, exception):
+    openai_mock.models.list.response = fault
+    with pytest.raises(exception):
+        httpx.get("https://api.openai.com/v1/models")
+    assert openai_mock.mistakes == []
+
+
+@pytest.mark.parametrize("cls", [httpx.InvalidURL, httpx.HTTPStatusError])
+def test_class_of_httpx_that_needs_arguments_is_rejected(create, cls):
+    message = f"cannot be the class {cls.__name__}, which needs arguments; set an instance of it"
+    with pytest.raises(TypeError, match=message):
+        create.response = cls
+
+
 @pytest.mark.parametrize("fault", [object(), {1}, 1.5], ids=["object", "set", "number"])
 def test_faults_of_another_type_are_rejected(fault):
     with pytest.raises(
