@@ -23046,14 +23046,31 @@ class Objects:
         obj: a model or a dict, with its `id` and the IDs of its parents, such as `thread_id`. For the bytes of files, it is
             the ID.
         content: the bytes, of files only.
-        Raises `KeyError` for a dict without one of these IDs, and `ValueError` for an object that is not valid JSON.
+        Raises `KeyError` for a dict without one of these IDs, `ValueError` for an object that is not valid JSON, and
+            `TypeError` for any other value, for a file without bytes, and for bytes of anything else.
         """
-        if isinstance(content, bytes):
-            self._objects[obj] = content
+        place = f"state.{self._name}.put(...)"
+        if self._name in _CONTENT_RESOURCES:
+            if not isinstance(content, (bytes, bytearray)):
+                raise TypeError(
+                    f"{place} has the content {_safe_repr(content)}; expected bytes after the ID of the file"
+                )
+            self._objects[obj] = bytes(content)
             return
-        fields = _to_json(obj, f"{self._name}.put(...)")
-        id_path = tuple(fields[name] for name in (*self._resource.parent_params, self._resource.key_field))
-        self._objects[_to_key(id_path)] = fields
+        if content is not None:
+            raise TypeError(
+                f"{place} takes no content; for the bytes of a file, write state.files.content.put(id, bytes)"
+            )
+        fields = _to_json(obj, place)
+        if not isinstance(fields, dict):
+            raise TypeError(f"{place} has the object {_safe_repr(obj)}; expected a dict or a model")
+        id_names = (*self._resource.parent_params, self._resource.key_field)
+        for name in id_names:
+            if name not in fields:
+                raise KeyError(
+                    f"{place} has the object {_safe_repr(obj)} without {name!r}; expected {', '.join(id_names)}"
+                )
+        self._objects[_to_key(tuple(fields[name] for name in id_names))] = fields
 
     def get(self, *ids: str) -> Any:
         """Return the object with an ID as a model of the SDK, or None if there is none. Files have bytes.
@@ -23087,19 +23104,28 @@ class Objects:
 
         parents: the IDs of the parents; they can also be passed by name.
         params: parameters of the SDK's list call, such as `limit` and `order`.
-        Raises `TypeError` for a resource that the API can't list.
+        Raises `TypeError` for a resource that the API can't list, and `ValueError` for a value of `params` that the API
+            rejects.
         """
         rows = [row for row in self._resource.rows if _shape_of(row).verb == "list"]
         if not rows:
             raise TypeError(f"state.{self._name} has no list call; read state[{self._name!r}] instead")
         parents += tuple(params.pop(name) for name in self._resource.parent_params if name in params)
         query = {key: str(value) for key, value in params.items()}
-        with self._store.lock:
-            page = _list_page(rows[0], self._store, parents, query)
+        try:
+            with self._store.lock:
+                page = _list_page(rows[0], self._store, parents, query)
+        except _ServiceError as error:
+            raise ValueError(f"state.{self._name}.list(...): {error}") from None
         return [self._as_model(item) for item in page["data"]]
 
     def _find(self, ids: tuple[str, ...]) -> Any:
-        """Return the key of an object. A child object can be found by its own ID alone."""
+        """Return the key of an object. A child object can be found by its own ID alone.
+
+        Raises `TypeError` if there are no IDs.
+        """
+        if not ids:
+            raise TypeError(f"state.{self._name} needs the ID of an object")
         if len(ids) > 1 or not self._resource.parent_params:
             return _to_key(ids)
         return next((key for key in self._objects if _to_id_path(key)[-1] == ids[0]), None)

@@ -4136,6 +4136,39 @@ def test_store_gets_puts_and_deletes_content(openai_mock, client):
     assert content.get(file) is None
 
 
+@pytest.mark.parametrize(
+    "use, exception, message",
+    [
+        (lambda state: state.files.put({"id": "file-1"}, b"a"), TypeError, "takes no content; for the bytes of a file"),
+        (lambda state: state.files.put("file-1", b"a"), TypeError, "takes no content; for the bytes of a file"),
+        (lambda state: state.files.put("file-1"), TypeError, "has the object 'file-1'; expected a dict or a model"),
+        (lambda state: state.files.put({"object": "file"}), KeyError, "without 'id'; expected id"),
+        (
+            lambda state: state.beta.threads.messages.put({"id": "msg_1"}),
+            KeyError,
+            "without 'thread_id'; expected thread_id, id",
+        ),
+        (lambda state: state.files.content.put("file-1", "a"), TypeError, "has the content 'a'; expected bytes after"),
+        (lambda state: state.files.content.put("file-1"), TypeError, "has the content None; expected bytes after"),
+        (lambda state: state.files.get(), TypeError, "state.files needs the ID of an object"),
+        (lambda state: state.files.delete(), TypeError, "state.files needs the ID of an object"),
+        (lambda state: state.files.list(limit="x"), ValueError, "state.files.list(...): Invalid 'limit': expected"),
+        (lambda state: state.files.list(order="up"), ValueError, "state.files.list(...): Invalid 'order': expected"),
+    ],
+)
+def test_store_rejects_objects_and_ids_of_another_kind(use, exception, message):
+    store = StateStore()
+    with pytest.raises(exception, match=re.escape(message)):
+        use(store)
+    assert not any(store.values())
+
+
+def test_store_puts_a_bytearray_as_bytes():
+    store = StateStore()
+    store.files.content.put("file-1", bytearray(b"a"))
+    assert type(store["files.content"]["file-1"]) is bytes
+
+
 def test_store_lists_by_field_and_deletes(openai_mock, client):
     files = openai_mock.state.files
     file = add_file(client, purpose="user_data")
