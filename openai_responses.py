@@ -22611,6 +22611,8 @@ def _check_headers(place: str, headers: Any) -> None:
             raise ValueError(f"{place} has the name {name!r}; expected letters, digits and -")
         if re.search(r"[\r\n\0]", value):
             raise ValueError(f"{place} has {name!r}: {value!r}; expected a value without line breaks")
+        if not value.isascii():
+            raise ValueError(f"{place} has {name!r}: {value!r}; expected ASCII")
 
 
 def _retry_headers(retry_after: float | None) -> dict[str, str]:

@@ -9097,6 +9097,14 @@ def test_reply_rejects_other_parts_and_headers(parts, headers, message):
         reply(*parts, headers=headers)
 
 
+@pytest.mark.parametrize(
+    "build", [functools.partial(reply, "a"), functools.partial(error, 429)], ids=["reply", "error"]
+)
+def test_headers_that_are_not_ascii_are_rejected(build):
+    with pytest.raises(ValueError, match=r"headers=\.\.\.\) has 'x-a': 'ü'; expected ASCII"):
+        build(headers={"x-a": "ü"})
+
+
 def test_reply_with_a_field_as_a_keyword_shows_the_part():
     message = "reply takes fields as a part: reply('a', {'usage': {'input_tokens': 3}, 'model': 'm'})"
     with pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
