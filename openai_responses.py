@@ -24010,15 +24010,36 @@ def _first_dict_mismatch(actual: Mapping[str, Any], expected: Mapping[str, Any],
 
 def _first_list_mismatch(actual: list[Any], expected: Sequence[Any], place: str) -> str | None:
     """Return a message about the first expected element without a match. An element matches at most one expected element."""
-    unmatched = list(actual)
+    owners: dict[int, int] = {}
     for position, item in enumerate(expected):
-        matches = (index for index, element in enumerate(unmatched) if _first_mismatch(element, item) is None)
-        match_index = next(matches, None)
-        if match_index is None:
+        if not _claim_element(actual, expected, position, owners, set()):
             adjective = "other " if item in expected[:position] else ""
             return f"{place} has no {adjective}{_short_repr(item)}"
-        del unmatched[match_index]
     return None
+
+
+def _claim_element(
+    actual: list[Any], expected: Sequence[Any], position: int, owners: dict[int, int], tried: set[int]
+) -> bool:
+    """Match an expected element with an element of a list, and return True if there is one.
+
+    An element that another expected element has is taken if that one can match another (the algorithm of Kuhn).
+    position: the position of the expected element.
+    owners: the position of the expected element that has an element, by the position of the latter. It is changed.
+    tried: the positions of the elements that cannot be taken.
+    """
+    matching = [index for index, element in enumerate(actual) if _first_mismatch(element, expected[position]) is None]
+    for index in matching:
+        if index not in owners:
+            owners[index] = position
+            return True
+    for index in matching:
+        if index not in tried:
+            tried.add(index)
+            if _claim_element(actual, expected, owners[index], owners, tried):
+                owners[index] = position
+                return True
+    return False
 
 
 def _matches_value(value: Any, expected: Any) -> bool:

@@ -31012,6 +31012,26 @@ def test_expected_list_elements_match_distinct_elements(create):
         create.assert_called_with(tools=[CHAT_TOOL, CHAT_TOOL])
 
 
+def test_expected_list_elements_match_in_any_arrangement(create):
+    texts = ["Hi", "Bye", "Hi again"]
+    sdk().chat.completions.create(model="m", messages=[{"role": "user", "content": text} for text in texts])
+    create.assert_called_with(messages=[{"role": "user"}, {"content": re.compile("^Hi")}, {"content": "Hi"}])
+    with pytest.raises(AssertionError, match=r"messages has no \{'content': 'Bye'\}"):
+        create.assert_called_with(messages=[{"content": re.compile("e$")}, {"content": "Bye"}])
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("ab"), st.integers(0, 1)), max_size=4),
+    st.lists(st.dictionaries(st.sampled_from("ab"), st.integers(0, 1)), max_size=4),
+)
+def test_expected_list_matches_if_any_arrangement_of_its_elements_does(actual, expected):
+    is_match = False
+    for elements in itertools.permutations(actual, len(expected)):
+        pairs = zip(expected, elements, strict=True)
+        is_match = is_match or all(item.items() <= element.items() for item, element in pairs)
+    assert (openai_responses._first_mismatch(actual, expected, "x") is None) == is_match
+
+
 def test_assert_called_with_checks_the_last_call(create):
     complete("first")
     complete("hello", temperature=0.5)
