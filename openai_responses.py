@@ -21522,14 +21522,14 @@ def _set_response(scripted: Scripted, value: Any) -> Any:
 
 def _all_responses(mock: OpenAIMock) -> _JSON:
     """Return the JSON forms of all responses that are set, by endpoint."""
-    return {name: _response_json(endpoint) for name, endpoint in mock._endpoints.items() if endpoint._script}
+    endpoints = list(mock._endpoints.items())
+    return {name: _response_json(endpoint) for name, endpoint in endpoints if endpoint._script}
 
 
 def _all_rules(mock: OpenAIMock) -> _JSON:
     """Return the JSON forms of all rules, by endpoint."""
-    return {
-        name: list(map(_rule_json, endpoint._rules)) for name, endpoint in mock._endpoints.items() if endpoint._rules
-    }
+    endpoints = list(mock._endpoints.items())
+    return {name: list(map(_rule_json, endpoint._rules)) for name, endpoint in endpoints if endpoint._rules}
 
 
 def _rule_json(rule: Rule) -> _JSON:
@@ -24485,7 +24485,7 @@ class OpenAIMock(_NoNewAttributes):
         self._only_scripted = only_scripted
         self._environment_bases: dict[str, None] = {}  # every value of `OPENAI_BASE_URL` so far, in order
         self._read_environment()
-        self._endpoints: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}  # other threads add endpoints, so loops read a copy
         self.state = StateStore() if state is None else state
         self._asserts_all_used = assert_all_used
         self._request_log: list[Record] = []
@@ -24619,7 +24619,7 @@ class OpenAIMock(_NoNewAttributes):
 
         Routes that you added to the router stay, and their call counts begin again at 0. The `mistakes` stay, too.
         """
-        for endpoint in self._endpoints.values():
+        for endpoint in list(self._endpoints.values()):
             del endpoint.response
             endpoint._rules[:] = [rule for rule in _recorded_rules(endpoint) if rule._is_setting]
             endpoint.__dict__.pop("route", None)  # drop the cached route, with its calls and what it was mocked with
@@ -24815,7 +24815,7 @@ class OpenAIMock(_NoNewAttributes):
     def _unused_message(self) -> str:
         """Return the message for unused steps and rules, or "" if all were used."""
         unused = []
-        for endpoint in self._endpoints.values():
+        for endpoint in list(self._endpoints.values()):
             rules = [rule for rule in endpoint._rules if not rule.optional]
             unused += [f"{rule!r} was never hit" for rule in rules if not rule._total_hits()]
             for scripted in (endpoint, *rules):
@@ -24830,7 +24830,7 @@ class OpenAIMock(_NoNewAttributes):
         Optional rules and those of a recording are left out. A test that fails early leaves most of a recording unused.
         """
         unused = []
-        for endpoint in self._endpoints.values():
+        for endpoint in list(self._endpoints.values()):
             rules = [rule for rule in endpoint._rules if not rule.optional and not isinstance(rule, _RecordedRule)]
             for scripted in (endpoint, *rules):
                 if scripted._script and not scripted._total_hits():

@@ -28594,6 +28594,24 @@ async def test_assert_all_used_of_the_server_mock_counts_the_calls_of_each_key()
     app.assert_all_used()
 
 
+def test_endpoints_that_another_thread_adds_do_not_disturb_assert_all_used():
+    app = OpenAIMock()
+
+    class Condition:
+        """A condition whose repr uses an endpoint for the first time, as another thread may do meanwhile."""
+
+        def __call__(self, body):
+            return True
+
+        def __repr__(self):
+            return repr(app.models.list)
+
+    app.chat.completions.create.when(Condition()).response = "Hi"
+    app.responses.create.response = ["Hi"]
+    with pytest.raises(AssertionError, match="was never hit"):
+        app.assert_all_used()
+
+
 # ---- limits ----------------------------------------------------------------------------------------------------------
 
 
