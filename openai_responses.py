@@ -20340,6 +20340,8 @@ class _WebSocketServer:
             event = _Close(event)
         if event is None:
             self.broken = True
+        elif isinstance(event, _Close) and event.code == _NO_CLOSE_CODE:
+            self.protocol.send_close()
         elif isinstance(event, _Close):
             self.protocol.send_close(event.code, event.reason)
         else:
@@ -20357,6 +20359,24 @@ class _WebSocketServer:
         else:
             self.protocol.send_response(self.protocol.accept(handshake))
             self.session = result
+
+
+_NO_CLOSE_CODE = 1005  # stands for a close frame without a code
+
+
+def _is_close_code(code: int) -> bool:
+    """Return True for a code that a close frame may have. Others, such as 1006, only describe how a connection ended."""
+    if 1000 <= code <= 1014:
+        return code not in (1004, _NO_CLOSE_CODE, 1006)
+    return 3000 <= code <= 4999
+
+
+_CLOSE_CODES = "1000 to 1003, 1007 to 1014, or 3000 to 4999"
+
+
+def _to_close_code(code: int) -> int:
+    """Return a close code to pass on, or 1000 for one that a close frame can't have, as of a page that sent none."""
+    return code if _is_close_code(code) else 1000
 
 
 def _encode_message(event: Any) -> bytes:
@@ -21130,7 +21150,7 @@ class _ASGIWebSocketServer(_WebSocketServer):
     def close(self, code: int, reason: str) -> None:
         self.broken = True
         short_reason = reason.encode()[:_MAX_CLOSE_REASON].decode(errors="ignore")
-        self.outbox.append({"type": "websocket.close", "code": code, "reason": short_reason})
+        self.outbox.append({"type": "websocket.close", "code": _to_close_code(code), "reason": short_reason})
 
 
 async def _send(response: httpx.Response, receive: Any, send: Any) -> int:
@@ -25824,6 +25844,10 @@ def _check_recorded_response(place: _Place, response: _JSON, row: _Row, folder: 
         _check_fields(message_place, message, _MESSAGE_FIELDS)
         if len(message.keys() - {"reason"}) != 1:
             raise message_place.error("must have exactly one of 'sent', 'received' and 'closed'")
+        code = message.get("closed", _NO_CLOSE_CODE)
+        if code != _NO_CLOSE_CODE and not _is_close_code(code):
+            expected = f"{_CLOSE_CODES}, or {_NO_CLOSE_CODE} for none"
+            raise message_place.at("closed").error(f"is {code}; expected a close code, {expected}", "closed")
 
 
 # ---- cassettes of vcrpy ----------------------------------------------------------------------------------------------
@@ -26514,7 +26538,7 @@ async def _relay_messages(connection: Any, receive: Any, send: Any) -> None:
     async def send_on() -> None:
         while (message := await receive())["type"] == "websocket.receive":
             await connection.send(message.get("text") or message.get("bytes") or "")
-        await connection.close(message.get("code") or 1000)
+        await connection.close(_to_close_code(message.get("code") or 1000))
         group.cancel_scope.cancel()
 
     async with anyio.create_task_group() as group:
@@ -26526,7 +26550,7 @@ async def _relay_messages(connection: Any, receive: Any, send: Any) -> None:
                 await send({"type": "websocket.send", form: message})
         except ConnectionClosed:
             close = connection.protocol.close_rcvd
-            code = close.code if close else 1011
+            code = _to_close_code(close.code) if close else 1011
             await send({"type": "websocket.close", "code": code, "reason": close.reason if close else ""})
         group.cancel_scope.cancel()
 

@@ -32611,6 +32611,52 @@ def test_close_code_of_a_websocket_is_replayed(recorder):
     assert recorder.replay(scene) == recorded
 
 
+def connect_exchange(code):
+    """Return the exchange of a WebSocket that the service closed with a code."""
+    messages = [{"received": {"type": "session.created"}}, {"closed": code}]
+    request = {"path": "/realtime", "query": {"model": "gpt-realtime"}}
+    return {"endpoint": "realtime.connect", "request": request, "response": {"status": 101, "messages": messages}}
+
+
+@requires("realtime.connect")
+def test_websocket_that_was_closed_without_a_code_is_replayed(openai_mock, tmp_path):
+    openai_mock.load(write_exchanges(tmp_path / "a.json", connect_exchange(1005)))
+    with sdk().realtime.connect(model="gpt-realtime") as connection:
+        assert connection.recv().type == "session.created"
+        with pytest.raises(connection_closed_error()) as raised:
+            connection.recv()
+    assert raised.value.rcvd.code == 1005
+
+
+@requires("realtime.connect")
+async def test_server_closes_a_websocket_that_was_recorded_without_a_code_with_1000(tmp_path):
+    app = OpenAIMock()
+    app.load(write_exchanges(tmp_path / "a.json", connect_exchange(1005)))
+    sent = []
+    scope = websocket_scope("/v1/realtime", query_string=b"model=gpt-realtime")
+    messages = iter([{"type": "websocket.connect"}])
+
+    async def receive():
+        return next(messages, None) or await asyncio.sleep(10)
+
+    async def send(message):
+        sent.append(message)
+
+    await asyncio.wait_for(app(scope, receive, send), 5)
+    assert sent[-1]["type"] == "websocket.close"
+    assert sent[-1]["code"] == 1000
+
+
+@pytest.mark.parametrize("code", [999, 1004, 1006, 1015, 2999, 5000])
+def test_close_code_that_no_frame_can_have_is_rejected_in_a_recording(openai_mock, tmp_path, code):
+    path = write_exchanges(tmp_path / "a.json", connect_exchange(code))
+    message = (
+        rf"a\.json, line \d+: exchanges\[0\]\.response\.messages\[1\]\.closed is {code}; expected a close code, 1000"
+    )
+    with pytest.raises(ValueError, match=message):
+        openai_mock.load(path)
+
+
 @requires_uvicorn
 @requires("responses.connect")
 def test_refused_websocket_is_replayed(recorder):
@@ -33596,6 +33642,27 @@ def test_served_mock_passes_on_a_close_code(recorder, monkeypatch):
     with recording_server(recorder, monkeypatch) as server:
         assert run_coroutine("sync", recorder.run(scene, "sync", base_url=server.url)) == 1013
     assert recorder.replay(scene) == 1013
+
+
+@pytest.mark.parametrize("code, passed_on", [(None, 1000), (1001, 1001), (1005, 1000), (1006, 1000), (4000, 4000)])
+async def test_served_mock_passes_on_the_close_code_of_a_client_if_it_can(code, passed_on):
+    connection = unittest.mock.AsyncMock()
+    connection.recv = functools.partial(asyncio.sleep, 10)
+    receive = unittest.mock.AsyncMock(return_value={"type": "websocket.disconnect", "code": code})
+    await asyncio.wait_for(openai_responses._relay_messages(connection, receive, None), 5)
+    connection.close.assert_awaited_once_with(passed_on)
+
+
+@pytest.mark.parametrize("code, passed_on", [(1001, 1001), (1005, 1000), (4000, 4000)])
+async def test_served_mock_passes_on_the_close_code_of_the_service_if_it_can(code, passed_on):
+    close = importlib.import_module("websockets.frames").Close(code, "")
+    closed = importlib.import_module("websockets.exceptions").ConnectionClosedError(close, None)
+    connection = unittest.mock.AsyncMock()
+    connection.protocol = types.SimpleNamespace(close_rcvd=close)
+    connection.recv.side_effect = closed
+    send = unittest.mock.AsyncMock()
+    await openai_responses._relay_messages(connection, lambda: asyncio.sleep(10), send)
+    send.assert_awaited_once_with({"type": "websocket.close", "code": passed_on, "reason": ""})
 
 
 @requires_uvicorn
