@@ -25975,6 +25975,8 @@ def _load_recording(mock: OpenAIMock, path: str, test: str | None = None, is_set
 
 def _to_hashable(value: Any) -> Any:
     """Return a value that can be the key of a dict, and is equal for equal JSON."""
+    if isinstance(value, bool):
+        return "bool", value  # True and 1 are the same key
     if isinstance(value, dict):
         return frozenset((name, _to_hashable(item)) for name, item in value.items())
     if isinstance(value, list):

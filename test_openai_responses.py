@@ -33527,6 +33527,15 @@ def test_recording_with_a_byte_order_mark_is_read(openai_mock, tmp_path):
     assert complete("Hi") == "Hi"
 
 
+def test_true_and_one_are_different_requests_of_a_recording(openai_mock, client, tmp_path):
+    exchanges = [chat_exchange("true"), chat_exchange("one")]
+    exchanges[0]["request"]["body"]["store"] = True
+    exchanges[1]["request"]["body"]["store"] = 1
+    openai_mock.load(write_exchanges(tmp_path / "a.json", *exchanges))
+    assert complete("Hi", store=1) == "one"
+    assert complete("Hi", store=True) == "true"
+
+
 def test_exchanges_of_a_recording_are_not_compared_with_each_other(openai_mock, monkeypatch, tmp_path):
     reads = []
 
