@@ -24597,10 +24597,10 @@ class OpenAIMock(_NoNewAttributes):
         return (self._parent_mock or self)._mistakes
 
     def _add_mistake(self, error: Exception, request: str) -> None:
-        """Add an exception that the application may catch. A served mock keeps as many as it keeps requests."""
+        """Add an exception that the application may catch. A served mock keeps as many as it keeps requests, at least one."""
         owner = self._parent_mock or self
         owner._mistakes.append(Mistake(error, request))
-        del owner._mistakes[: -owner._limits["records"]]
+        del owner._mistakes[: -max(owner._limits["records"], 1)]
         if not any(mock is owner for mock in _mocks_with_mistakes):
             _mocks_with_mistakes.append(owner)
 

@@ -28829,6 +28829,14 @@ async def test_server_drops_the_oldest_mistakes_beyond_the_limit_of_records():
     app.mistakes.clear()
 
 
+def test_server_without_a_request_log_keeps_the_last_mistake():
+    app = OpenAIMock(limits={"records": 0})
+    for number in range(3):
+        app._add_mistake(AssertionError(f"{number}"), "POST /v1/responses")
+    assert [str(mistake.error) for mistake in app.mistakes] == ["2"]
+    app.mistakes.clear()
+
+
 async def test_keys_share_the_server_mock_with_a_limit_of_no_keys():
     app = OpenAIMock(limits={"keys": 0})
     await server_chat_text(app)
