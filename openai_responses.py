@@ -20375,7 +20375,7 @@ _CLOSE_CODES = "1000 to 1003, 1007 to 1014, or 3000 to 4999"
 
 
 def _to_close_code(code: int) -> int:
-    """Return a close code to pass on, or 1000 for one that a close frame can't have, as of a page that sent none."""
+    """Return a close code to pass on, or 1000 for one that a close frame can't have, such as 1005 for no code."""
     return code if _is_close_code(code) else 1000
 
 
@@ -22388,7 +22388,7 @@ def cited(text: str, *, url: str | None = None, title: str = "", file_id: str | 
     url: the URL of the page.
     title: the title of the page, or the name of the file. A file in the state needs no title.
     file_id: the ID of the file. Use either `url` or `file_id`.
-    Raises `TypeError` for neither or both of `url` and `file_id`.
+    Raises `TypeError` for neither or both of `url` and `file_id`, and for a text that is not a str.
     """
     _check_text("cited", text)
     if (url is None) is (file_id is None):
@@ -22579,14 +22579,16 @@ def error(
         don't slow tests down, and there is no `retry-after`.
     headers: response headers, in addition to those that the API sends. A header that is given replaces that of the API.
         With `retry-after` or `retry-after-ms`, neither of them is added.
-    Raises `ValueError` for any other status, for a code that is almost one of the API's, for a negative `retry_after`,
-        and for a header that HTTP does not allow. Raises `TypeError` for a `retry_after` that is not a number, and for a
-        header that is not a str.
+    Raises `ValueError` for any other status, for a code that is almost one of the API's, for a `retry_after` that is
+        negative or infinite, and for a header that HTTP does not allow. Raises `TypeError` for a `retry_after` that is
+        not a number, and for a header that is not a str.
     """
     if not isinstance(status, int) or not 400 <= status <= 599:
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
     if retry_after is not None:
         _check_number(f"error({status}, retry_after={retry_after!r})", retry_after, 0)
+        if retry_after == math.inf:
+            raise ValueError(f"error({status}, retry_after=inf): expected a finite number of seconds")
     _check_error_code(status, code)
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)
@@ -22606,14 +22608,17 @@ def error(
     return _ErrorResponse(status, json={"error": envelope}, headers=response_headers)
 
 
-def _check_number(place: str, number: Any, minimum: int) -> None:
+def _check_number(place: str, number: Any, minimum: int, is_count: bool = False) -> None:
     """Raise `TypeError` for a value that is not a number, and `ValueError` for a number below the minimum.
 
     place: the beginning of the message.
+    is_count: the number counts events or characters, so it must be an integer.
     """
+    if is_count and not isinstance(number, int):
+        raise TypeError(f"{place}: expected an integer")
     if not isinstance(number, (int, float)):
         raise TypeError(f"{place}: expected a number")
-    if number < minimum:
+    if not number >= minimum:  # also for NaN
         raise ValueError(f"{place}: expected {minimum} or more")
 
 
@@ -22726,9 +22731,9 @@ def streamed(
         report this.
     `fail_after` or `stop_after` beyond the last event is a mistake of the test: reading the stream raises
         `AssertionError`.
-    Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, and both `fail_after` and
-        `stop_after`. Raises `TypeError` for a value or a `fault` of another type, and for a list of texts that are not
-        events.
+    Raises `ValueError` for a negative number, a `chunk` of 0, a `fault` without `fail_after`, a code that a WebSocket
+        cannot be closed with, and both `fail_after` and `stop_after`. Raises `TypeError` for a value or a `fault` of
+        another type, and for a list of texts that are not events.
     """
     numbers = {
         "chunk": chunk,
@@ -22739,7 +22744,9 @@ def streamed(
     }
     for name, number in numbers.items():
         if number is not None:
-            _check_number(f"streamed(..., {name}={number!r})", number, 1 if name == "chunk" else 0)
+            minimum = 1 if name == "chunk" else 0
+            is_count = name not in ("delay", "first_delay")
+            _check_number(f"streamed(..., {name}={number!r})", number, minimum, is_count)
     if fault is not None and fail_after is None:
         raise ValueError(
             "streamed(..., fault=...) needs fail_after=, the number of events that arrive before the fault"
@@ -22748,6 +22755,11 @@ def streamed(
         raise TypeError(
             f"streamed(..., fault={_safe_repr(fault)}): expected a network exception, a str, a dict or the code that a "
             "WebSocket closes with"
+        )
+    if isinstance(fault, int) and not _is_close_code(fault):
+        raise ValueError(
+            f"streamed(..., fault={fault!r}): expected a code that a WebSocket can be closed with, {_CLOSE_CODES}; for a "
+            "connection that breaks, leave fault out"
         )
     if isinstance(fault, Mapping):
         _to_json(fault, "streamed(...): fault")
@@ -24597,7 +24609,7 @@ class OpenAIMock(_NoNewAttributes):
         return (self._parent_mock or self)._mistakes
 
     def _add_mistake(self, error: Exception, request: str) -> None:
-        """Add an exception that the application may catch. A served mock keeps as many as it keeps requests, at least one."""
+        """Add an exception that the application may catch. As many are kept as a served mock keeps requests, or one."""
         owner = self._parent_mock or self
         owner._mistakes.append(Mistake(error, request))
         del owner._mistakes[: -max(owner._limits["records"], 1)]

@@ -24227,13 +24227,26 @@ async def test_delays_do_not_block_the_event_loop(create):
         ({"fail_after": -1}, r"^streamed\(\.\.\., fail_after=-1\): expected 0 or more$"),
         ({"stop_after": -1}, r"^streamed\(\.\.\., stop_after=-1\): expected 0 or more$"),
         ({"stop_after": 1, "fail_after": 1}, "either fail_after= or stop_after=, not both"),
+        ({"delay": math.nan}, r"^streamed\(\.\.\., delay=nan\): expected 0 or more$"),
         ({"fault": {}}, "needs fail_after="),
+        (
+            {"fail_after": 1, "fault": 1006},
+            r"fault=1006\): expected a code that a WebSocket can be closed with, 1000 to",
+        ),
+        ({"fail_after": 1, "fault": 500}, r"fault=500\): expected a code that a WebSocket can be closed with, 1000 to"),
+        ({"fail_after": 1, "fault": True}, r"fault=True\): expected a code that a WebSocket can be closed with, 1000"),
     ],
     ids=str,
 )
 def test_streamed_rejects_invalid_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         streamed("text", **arguments)
+
+
+@pytest.mark.parametrize("name", ["chunk", "fail_after", "stop_after"])
+def test_streamed_rejects_a_number_of_events_or_characters_that_is_not_an_integer(name):
+    with pytest.raises(TypeError, match=re.escape(f"streamed(..., {name}=1.5): expected an integer")):
+        streamed("text", **{name: 1.5})
 
 
 @pytest.mark.parametrize("texts", [["ab", "cd"], ("ab", "cd")])
@@ -25670,6 +25683,18 @@ def test_retry_after_must_be_a_number():
 def test_negative_retry_after_is_rejected():
     with pytest.raises(ValueError, match=re.escape("error(429, retry_after=-1): expected 0 or more")):
         error(429, retry_after=-1)
+
+
+@pytest.mark.parametrize(
+    "retry_after, exception, message",
+    [
+        (math.inf, ValueError, "error(429, retry_after=inf): expected a finite number of seconds"),
+        (math.nan, ValueError, "error(429, retry_after=nan): expected 0 or more"),
+    ],
+)
+def test_retry_after_that_is_not_a_finite_number_is_rejected(retry_after, exception, message):
+    with pytest.raises(exception, match=re.escape(message)):
+        error(429, retry_after=retry_after)
 
 
 @pytest.mark.parametrize("name", ["retry-after", "Retry-After", "retry-after-ms", "Retry-After-Ms"])
