@@ -1604,7 +1604,7 @@ class _MergeMode(NamedTuple):
     unknown_keys: typing.Literal["check", "keep", "drop", "reject"]
     skips_nulls: bool  # use the default instead of a null or of a value in `_NOT_ECHOED`
     converts_scalars: bool  # convert strings to numbers if the type is a number
-    accepts_new_values: bool  # accept nulls, literals and dicts that the SDK's types don't have
+    accepts_new_values: bool  # accept null scalars, and literals and dicts that the SDK's types don't have
 
 
 # A partial that a test set.
@@ -1833,7 +1833,7 @@ def _merge_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _MergeMode
     try:
         return _validated_scalar(tp, origin, value, place, mode)
     except ValueError:
-        if mode.accepts_new_values and _may_be_new(origin, value):
+        if mode.accepts_new_values and _may_be_new(tp, value):
             return value
         raise ValueError(
             f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}{_list_hint(tp, value)}"
@@ -1856,12 +1856,16 @@ def _validated_scalar(tp: Any, origin: Any, value: Any, place: str, mode: _Merge
     return checked
 
 
-def _may_be_new(origin: Any, value: Any) -> bool:
+def _may_be_new(tp: Any, value: Any) -> bool:
     """Return True for a value that the service may send against the SDK's types.
 
-    These are null, a literal of a later release, and a vector in base64.
+    These are null instead of a scalar, a literal of a later release, and a vector in base64.
     """
-    return value is None or (isinstance(value, str) and origin in (typing.Literal, list))
+    origin, args = _unwrap_type(tp)
+    if value is None:
+        return origin is not list and not _is_pydantic_model(origin)
+    is_vector = origin is list and args == (float,)
+    return isinstance(value, str) and (origin is typing.Literal or is_vector)
 
 
 @functools.cache
@@ -1926,10 +1930,10 @@ def _merge_union(tp: Any, members: tuple[Any, ...], value: Any, place: str, mode
         if mode.unknown_keys == "check":  # another member must not accept as an extra key what this one rejects
             mode = mode._replace(unknown_keys="reject")
     if isinstance(value, Mapping):
-        if mode.accepts_new_values:
-            return _to_json(value, place)
         if errors:
             raise errors[0]
+        if mode.accepts_new_values:  # a dict of a type that the union doesn't have
+            return _to_json(value, place)
         _check_literals(members, value, place)
     raise ValueError(f"{place} is {_safe_repr(value)}; expected {_describe_type(tp)}")
 

@@ -3750,12 +3750,36 @@ def test_complete_object_is_returned_as_set(openai_mock, name, changes):
         ({"choices": [{"finish_reason": 7, "message": {}}]}, r"\.finish_reason is 7; expected 'stop'"),
         ({"choices": [{"message": {"content": 5}}]}, r"\.content is 5; expected str"),
         ({"model": 5}, r"\.model is 5; expected str"),
+        ({"choices": None}, r"\.choices is None; expected list of"),
+        ({"choices": "Hi"}, r"\.choices is 'Hi'; expected list of"),
+        ({"choices": [None]}, r"\.choices\[0\] is None; expected a dict of Choice"),
+        ({"choices": [{"message": None}]}, r"\.message is None; expected a dict of ChatCompletionMessage"),
     ],
 )
 def test_complete_object_with_wrong_types_is_rejected(openai_mock, create, changes, message):
     response = complete_response(openai_mock, CHAT_CREATE, changes)
     with pytest.raises(ValueError, match=message):
         create.response = response
+
+
+@pytest.mark.parametrize(
+    "item, message",
+    [
+        ({"type": "message", "content": None}, r"\.output\[0\]\.content is None; expected list of"),
+        ({"type": "message", "content": ["Hi"]}, r"\.output\[0\]\.content\[0\] is 'Hi'; expected a dict of"),
+        ({"type": "reasoning", "summary": None}, r"\.output\[0\]\.summary is None; expected list of"),
+    ],
+    ids=["null content", "text as content part", "null summary"],
+)
+def test_complete_object_with_an_item_of_wrong_types_is_rejected(openai_mock, item, message):
+    response = complete_response(openai_mock, "responses.create", {"output": [item]})
+    with pytest.raises(ValueError, match=message):
+        openai_mock.responses.create.response = response
+
+
+def test_complete_page_without_a_list_is_rejected(openai_mock):
+    with pytest.raises(ValueError, match=r"files\.list\.response\.data is None; expected list of a dict of FileObject"):
+        openai_mock.files.list.response = {"object": "list", "data": None, "has_more": False}
 
 
 @pytest.mark.parametrize(
