@@ -84,6 +84,7 @@ import mimetypes
 import operator
 import os
 import pkgutil
+import pprint
 import random
 import re
 import ssl
@@ -1142,8 +1143,15 @@ def _times_text(count: int) -> str:
 
 
 def _pretty_json_lines(value: Any) -> list[str]:
-    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line."""
-    return json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True).splitlines()
+    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line.
+
+    A value with keys that JSON can't have, or that can't be sorted, is returned as Python code.
+    """
+    try:
+        text = json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True)
+    except TypeError:
+        text = pprint.pformat(value, width=1)
+    return text.splitlines()
 
 
 # ======================================================================================================================

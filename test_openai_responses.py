@@ -31160,6 +31160,13 @@ def test_assert_called_with_shows_the_difference(create):
     assert '+  "model": "m",' in difference
 
 
+@pytest.mark.parametrize("key", [1, (1, 2)], ids=["number", "tuple"])
+def test_assert_called_with_shows_the_difference_of_keys_that_are_not_strings(create, key):
+    complete("hello", metadata={"a": "b"})
+    with pytest.raises(AssertionError, match=rf"different arguments: metadata\.{re.escape(str(key))} is missing\n"):
+        create.assert_called_with(metadata={key: "b", "a": "b"})
+
+
 # ---- the request log -------------------------------------------------------------------------------------------------
 
 
