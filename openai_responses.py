@@ -5258,8 +5258,8 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
     _reject(message)
 
 
-def _describe_limit(error: Exception) -> str | None:
-    """Describe a schema that this module can't generate a value for, or return None if the error is the schema's."""
+def _describe_limit(error: Exception | None) -> str | None:
+    """Describe a schema that is too much for this module or for Python. Return None for any other error or none."""
     if isinstance(error, _GenerationError):
         return str(error)
     if isinstance(error, RecursionError):
@@ -6343,7 +6343,8 @@ def _check_json_text(label: str, text: str, schema: Any) -> None:
     """Raise `ValueError` if a text is not JSON, or does not follow the schema.
 
     label: the name of the text in errors.
-    Raises the service's 400 if the schema itself is invalid, and `ImportError` without jsonschema.
+    Raises the service's 400 if the schema itself is invalid, `ValueError` if Python can't check it, and `ImportError`
+    without jsonschema.
     """
     try:
         import jsonschema
@@ -6356,9 +6357,12 @@ def _check_json_text(label: str, text: str, schema: Any) -> None:
         jsonschema.validate(json.loads(text), schema, registry=referencing.Registry())
     except ValueError:
         raise ValueError(f"{label} is {text!r}, but the request requires JSON") from None
-    except referencing.exceptions.Unresolvable as error:
+    except (RecursionError, referencing.exceptions.Unresolvable) as error:
         raise ValueError(f"{label} cannot be checked against the request's schema: {error}") from None
     except jsonschema.SchemaError as error:
+        limit = _describe_limit(error.cause)
+        if limit:
+            raise ValueError(f"{label} cannot be checked against the request's schema: it is {limit}") from None
         _reject(f"Invalid schema for {label}: {error.message}", code="invalid_json_schema")
     except jsonschema.ValidationError as error:
         message = f"{label} does not follow the request's schema at {error.json_path}: {error.message}"

@@ -7362,6 +7362,25 @@ def test_strict_mode_does_not_fetch_remote_schemas(create):
         complete("Hi", response_format=response_format)
 
 
+@pytest.mark.parametrize(
+    "schema, reason",
+    [
+        ({"$ref": "#"}, "maximum recursion depth exceeded"),
+        (
+            {"type": "string", "pattern": r"\p{L}"},
+            r"it is a schema with a pattern that Python can't compile, bad escape",
+        ),
+    ],
+    ids=["endless reference", "pattern of another language"],
+)
+@openai_responses.mock(strict=True)
+def test_strict_mode_reports_a_schema_that_it_cannot_check(create, schema, reason):
+    create.response = '"A"'
+    response_format, _ = formats(schema)
+    with pytest.raises(ValueError, match=f"create.response cannot be checked against the request's schema: {reason}"):
+        complete("Hi", response_format=response_format)
+
+
 def test_base_url_credentials_are_hidden_and_ignored():
     url = f"http://user:{API_KEY}@localhost:1234/v1"
     with OpenAIMock(base_url=url) as openai_mock:
