@@ -4184,7 +4184,7 @@ def _check_limit(call: _Call, limit: _Limit, path: _Path, value: Any) -> None:
         _reject_size(call, path, kind.too_small, ">", limit.above, size)
     if limit.maximum is not None and size > limit.maximum:
         _reject_size(call, path, kind.too_large, "<=", limit.maximum, size)
-    if limit.pattern and not re.search(limit.pattern, value):
+    if limit.pattern and not re.fullmatch(limit.pattern, value):  # `search` would ignore a newline at the end
         expected = f"Expected a string that matches the pattern '{limit.pattern}'."
         _reject(f"Invalid '{param}': string does not match pattern. {expected}", param, "invalid_value")
 

@@ -5667,6 +5667,15 @@ LIMITED_VALUES = [
         id="name of a function of responses",
     ),
     pytest.param(
+        chat_with(tools=[function_tool("a")]),
+        chat_with(tools=[function_tool("a\n")]),
+        "Invalid 'tools[0].function.name': string does not match pattern. Expected a string that matches the pattern "
+        "'^[a-zA-Z0-9_-]+$'.",
+        "tools[0].function.name",
+        "invalid_value",
+        id="newline at the end of a name",
+    ),
+    pytest.param(
         respond_with(safety_identifier="x" * 64),
         respond_with(safety_identifier="x" * 65),
         "Invalid 'safety_identifier': string too long. Expected a string with maximum length 64, but got a string with "
