@@ -4965,16 +4965,14 @@ def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -
     forced_tool = _forced_tool(body, get_messages)
     if forced_tool:
         name, schema = forced_tool
-        is_custom = name in _custom_tools(body)
-        arguments = "text" if is_custom else _generate(schema or {}, f"function '{name}'", body)
-        forced_call = ToolCall(
-            name, arguments if is_custom else json.dumps(arguments, ensure_ascii=False), broken=is_custom
-        )
-        return _mark_custom_calls(Turn(tool_calls=(forced_call,)), body)
+        if name in _custom_tools(body):
+            return Turn(tool_calls=(ToolCall(name, "text", broken=True, custom=True),))
+        arguments = _generate(schema or {}, f"function '{name}'", body)
+        return Turn(tool_calls=(ToolCall(name, json.dumps(arguments, ensure_ascii=False)),))
     schema = _output_schema(body)
     if schema is None:
         return None
-    return Turn(json.dumps(_generate(schema, "response_format", body)))
+    return Turn(json.dumps(_generate(schema, "response_format", body), ensure_ascii=False))
 
 
 def _forced_tool(body: Mapping[str, Any], get_messages: _GetMessages, arguments: Any = None) -> tuple[str, Any] | None:

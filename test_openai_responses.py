@@ -9928,6 +9928,13 @@ def test_json_value_becomes_the_arguments_of_the_required_tool_that_has_them(cre
     assert next_call_in_chat(client, [*USER_MESSAGES], tools=tools, tool_choice="required") == name
 
 
+def test_generated_output_has_the_characters_of_its_schema(client):
+    response_format, text = formats({"const": "é"})
+    completion = client.chat.completions.create(**CHAT_REQUEST, response_format=response_format)
+    assert completion.choices[0].message.content == '"é"'
+    assert client.responses.create(**INPUT_REQUEST, text=text).output_text == '"é"'
+
+
 def test_tool_choice_without_tools_is_ignored(client):
     assert client.responses.create(**INPUT_REQUEST, tool_choice="required").output[0].type == "message"
 
