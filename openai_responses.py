@@ -1672,6 +1672,7 @@ def _merge(tp: Any, value: Any, place: str, mode: _MergeMode = _PARTIAL_MODE) ->
         base = _default_value(origin) if mode.fills_optional_fields else _required_defaults(origin)
         return _merge_into(base, origin, value, place, mode)
     if isinstance(value, Mapping) and origin is dict:
+        _check_keys(value, place)
         return {key: _merge(args[1], item, f"{place}[{key!r}]", mode) for key, item in value.items()}
     if isinstance(value, (list, tuple)) and origin is list:
         return [_merge_item(args[0], item, i, place, mode) for i, item in enumerate(value)]
@@ -1746,7 +1747,7 @@ def _check_keys(value: Mapping[Any, Any], place: str) -> None:
     """Raise `ValueError` for a key that is not a string."""
     for key in value:
         if not isinstance(key, str):
-            raise ValueError(f"{place} has the key {key!r}; expected the name of a field, which is a string")
+            raise ValueError(f"{place} has the key {_safe_repr(key)}; expected the name of a field, which is a string")
 
 
 class _MisspeltKeyError(ValueError):

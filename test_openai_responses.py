@@ -3872,6 +3872,7 @@ def nested_lists(depth):
         (CHAT_CREATE, {None: 1}, ".response has the key None; expected the name of a field"),
         (CHAT_CREATE, {"choices": [{5: 1}]}, ".choices[0] has the key 5; expected the name of a field"),
         ("responses.create", {(1, 2): 3}, ".response has the key (1, 2); expected the name of a field"),
+        ("responses.create", {"metadata": {(1, 2): "a"}}, ".metadata has the key (1, 2); expected the name of a field"),
         (CHAT_CREATE, {"choises": []}, ".response has no field 'choises'; did you mean 'choices'?"),
         (CHAT_CREATE, {"choices": [{"mesage": {}}]}, ".choices[0] has no field 'mesage'; did you mean 'message'?"),
         ("responses.create", {"outputs": []}, ".response has no field 'outputs'; did you mean 'output'?"),
