@@ -5474,12 +5474,24 @@ def _expand(parts: list[_SchemaPart], generation: _Generation) -> Iterator[list[
         if not isinstance(part.schema, dict):  # True accepts any value
             unfinished.append((plain, remaining))
             continue
+        _check_list_keywords(part.schema)
         keyword = next((keyword for keyword in _COMBINATIONS if keyword in part.schema), None)
         if keyword is None:
             unfinished.append(([*plain, part], remaining))
             continue
         for option in reversed(_expand_keyword(part, keyword, generation)):  # an option begins with the other keywords
             unfinished.append((plain, [*option, *remaining]))
+
+
+# The keywords whose argument is a list. Python would read a string as a list of its characters.
+_LIST_KEYWORDS = ("allOf", "anyOf", "enum", "oneOf", "prefixItems", "required")
+
+
+def _check_list_keywords(schema: _JSON) -> None:
+    """Raise `ValueError` for a keyword that needs a list and has another argument."""
+    for keyword in _LIST_KEYWORDS:
+        if keyword in schema and not isinstance(schema[keyword], list):
+            raise ValueError(f"{schema[keyword]!r} is not of type 'array'")
 
 
 def _expand_keyword(part: _SchemaPart, keyword: str, generation: _Generation) -> list[list[_SchemaPart]]:
