@@ -5066,19 +5066,30 @@ def _offered_tools(
 
 
 def _tool_definitions(body: Mapping[str, Any], tool_types: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the path and the definition of each tool in a request that has one of the types."""
-    for index, tool in enumerate(_only_dicts(body.get("tools"))):
+    """Yield the path and the definition of each tool in a request that has one of the types, also within namespaces."""
+    for path, tool in _all_tools(body.get("tools"), "tools"):
         tool_type = tool.get("type")
         if tool_type not in tool_types:
             continue
         nested_definition = tool.get(tool_type)  # in chat completions
         if nested_definition:
-            yield f"tools[{index}].{tool_type}", nested_definition
+            yield f"{path}.{tool_type}", nested_definition
         else:
-            yield f"tools[{index}]", tool
+            yield path, tool
     if "function" in tool_types:  # chat completions had functions before they had tools
         for index, function in enumerate(_only_dicts(body.get("functions"))):
             yield f"functions[{index}]", function
+
+
+def _all_tools(tools: Any, path: str) -> Iterator[tuple[str, _JSON]]:
+    """Yield each tool of a list and of the namespaces in it, with its path.
+
+    path: the path of the list.
+    """
+    for index, tool in enumerate(_only_dicts(tools)):
+        tool_path = f"{path}[{index}]"
+        yield tool_path, tool
+        yield from _all_tools(tool.get("tools"), f"{tool_path}.tools")
 
 
 def _output_schema(body: Mapping[str, Any]) -> Any:
@@ -6311,6 +6322,8 @@ def _check_set_output(call: _Call, obj: Mapping[str, Any], turn: Turn | None) ->
     request_fields = answer | {name: value for name, value in call.body.items() if value is not None}
     label = f"{call.row.name}.response"
     tools = dict(_offered_tools(request_fields))
+    for item in _conversation_of(call):  # items that load tools: `additional_tools`, `tool_search_output`
+        tools |= _offered_tools(item)
     schema = _output_schema(request_fields)
     is_truncated = False
     if turn is None:

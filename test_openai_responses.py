@@ -12434,6 +12434,43 @@ async def test_additional_tools_are_listed_as_the_model_takes_them(openai_mock, 
     assert response.to_dict()["output"][0].get("namespace") == ("f" if listed[0] == "namespace" else None)
 
 
+@requires_namespaces
+def test_tool_of_a_namespace_is_called_where_the_request_forces_a_call(client):
+    tools = [CRM_NAMESPACE | {"tools": [tool_named("f", properties="a"), tool_named("note", "custom")]}]
+    for choice in ("required", {"type": "function", "name": "f"}):
+        (call,) = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice=choice).output
+        assert (call.type, call.namespace, call.name, call.arguments) == ("function_call", "crm", "f", '{"a": 0}')
+    choice = {"type": "custom", "name": "note"}
+    (call,) = client.responses.create(**INPUT_REQUEST, tools=tools, tool_choice=choice).output
+    assert (call.type, call.name, call.input) == ("custom_tool_call", "note", "text")
+
+
+@requires_namespaces
+def test_strict_mode_checks_the_schemas_of_tools_in_a_namespace():
+    tools = [RESPONSES_TOOL, CRM_NAMESPACE | {"tools": [tool_named("f") | {"parameters": {"type": "object"}}]}]
+    error = strict_error(RESPONSES_CREATE, response_body("gpt-5.5", tools=tools))
+    assert error["message"].startswith("Invalid schema for function 'f': ")
+    assert error["param"] == "tools[1].tools[0].parameters"
+
+
+@requires_namespaces
+@requires_additional_tools
+@pytest.mark.parametrize("name", ["f", "found", "added"])
+@openai_responses.mock(strict=True)
+def test_strict_mode_accepts_calls_of_tools_in_namespaces_and_of_loaded_tools(openai_mock, client, name):
+    openai_mock.responses.create.response = tool_call(name)
+    search = {"id": "tsc_1", "call_id": "call_1", "execution": "client", "status": "completed"}
+    items = [
+        {"type": "tool_search_call", "arguments": {}, **search},
+        {"type": "tool_search_output", "tools": [tool_named("found")], **search},
+    ]
+    if name == "added":
+        items.append(additional_tools(tool_named("added")))
+    tools = [RESPONSES_TOOL, CRM_NAMESPACE, CLIENT_TOOL_SEARCH | {"description": "?"}]
+    response = client.responses.create(model="gpt-5.5", input=items, tools=tools)
+    assert response.output[0].name == name
+
+
 @requires_additional_tools
 def test_additional_hosted_tools_are_listed_as_they_are(openai_mock, client):
     response = client.responses.create(model="gpt-5.4", input=[additional_tools({"type": "web_search"})])
