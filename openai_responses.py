@@ -992,8 +992,12 @@ class _Resource:
 
     @functools.cached_property
     def descendants(self) -> list[_Resource]:
-        """The resources below this one, whose keys begin with the keys of this one: its content and its children."""
-        return [resource for name, resource in _all_resources().items() if name.startswith(f"{self.name}.")]
+        """The resources below this one, whose keys begin with the keys of this one: its content, and its children."""
+        owned: list[_Resource] = []
+        for resource in _all_resources().values():
+            if resource.parent is self or resource.name == f"{self.name}.content":
+                owned += [resource, *resource.descendants]
+        return owned
 
     @property
     def noun(self) -> str:

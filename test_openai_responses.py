@@ -4248,6 +4248,21 @@ def test_mocks_on_one_plain_dict_share_pending_state_and_ids(client):
         assert len({add_file(client), *state["files"]}) == 3 == len(state["files"])
 
 
+@pytest.mark.parametrize(
+    "resource, path, other_resource",
+    [
+        pytest.param("videos", "/videos/x", "videos.characters"),
+        pytest.param("beta.agents", "/agents/x", "beta.agents.sessions", marks=requires("beta.agents.sessions.create")),
+    ],
+)
+def test_deletion_keeps_objects_with_the_same_id_that_are_not_owned(openai_mock, resource, path, other_resource):
+    openai_mock.state[resource]["x"] = {"id": "x"}
+    openai_mock.state[other_resource]["x"] = {"id": "x"}
+    assert httpx.delete(BASE_URL + path).status_code == 200
+    assert "x" not in openai_mock.state[resource]
+    assert "x" in openai_mock.state[other_resource]
+
+
 def test_deleted_objects_leave_no_metadata(openai_mock, client):
     response = client.responses.create(**INPUT_REQUEST, background=True)
     client.responses.delete(response.id)
