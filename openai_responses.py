@@ -2719,7 +2719,11 @@ def _remove_with_descendants(store: StateStore, resource: _Resource, paths: Coll
     """
     depth = len(next(iter(paths)))
     for descendant in resource.descendants:
-        children = [child for child in store.get(descendant.name, ()) if _to_id_path(child)[:depth] in paths]
+        objects = store.get(descendant.name, {})
+        if len(descendant.parent_params) < depth:  # the content, which has the same keys
+            children = [key for key in map(_to_key, paths) if key in objects]
+        else:
+            children = [child for child in objects if _to_id_path(child)[:depth] in paths]
         for child in children:
             _remove_object(store, descendant, child)
     for path in paths:
