@@ -10518,6 +10518,13 @@ def test_lists_are_filtered_by_query_parameters(openai_mock, query, found):
     assert [log["id"] for log in answer["data"]] == found
 
 
+def test_null_selects_the_objects_without_metadata(openai_mock):
+    for id, metadata in {"null": None, "empty": {}, "full": {"k": "null"}}.items():
+        openai_mock.state["fine_tuning.jobs"][id] = {"id": id, "metadata": metadata}
+    answer = httpx.get(f"{BASE_URL}/fine_tuning/jobs?metadata=null").json()
+    assert {job["id"] for job in answer["data"]} == {"null", "empty"}
+
+
 def test_vector_store_files_are_filtered_by_status(openai_mock, client):
     store = add_store(client)
     openai_mock.vector_stores.files.create.response = [{"status": "completed"}, {"status": "failed"}]
