@@ -3854,9 +3854,12 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
     "admin.organization.": (
         _Limit("certificate_ids", "array", 1, 10),
         _Limit("expires_in_seconds", "integer", 1, 31_536_000),
-        _Limit("threshold_amount", "integer", 0),
     ),
     "admin.organization.groups.": (_Limit("name", "string", 1, 255),),
+    "admin.organization.projects.spend_alerts.": (_Limit("threshold_amount", "integer", 0),),
+    "admin.organization.projects.spend_limit.": (_Limit("threshold_amount", "integer", 1),),
+    "admin.organization.spend_alerts.": (_Limit("threshold_amount", "integer", 0),),
+    "admin.organization.spend_limit.": (_Limit("threshold_amount", "integer", 1),),
     "audio.speech.": (
         _Limit("input", "string", maximum=4096),
         _Limit("instructions", "string", maximum=4096),
@@ -3878,6 +3881,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("user", "string", 1),
         _Limit("workflow.state_variables", "object", maximum=64),
     ),
+    "beta.realtime.sessions.": (_Limit("speed", "decimal", 0.25, 1.5),),
     "beta.threads.": (
         _Limit("content", "array", 1),
         _Limit("messages[].content", "array", 1),
@@ -3985,6 +3989,7 @@ _LIMITS: Mapping[str, tuple[_Limit, ...]] = {
         _Limit("expires_after.seconds", "integer", 10, 7200),
         *_limits_below("session", _REALTIME_SESSION_LIMITS),
     ),
+    "realtime.translations.client_secrets.": (_Limit("expires_after.seconds", "integer", 10, 7200),),
     "responses.": (
         *_SAMPLING_LIMITS,
         _Limit("context_management", "array", 1),
@@ -17207,16 +17212,19 @@ _extend_table(
         "admin.organization.groups": {"paging": ("asc", 100, 1000)},
         "admin.organization.groups.users": {"paging": ("desc", 100, 1000)},
         "admin.organization.projects.certificates": {"paging": ("desc", 20, 100)},
+        "admin.organization.projects.groups.roles": {"paging": ("asc", 20, 1000)},
         "admin.organization.projects.rate_limits": {"paging": ("asc", 100, 1000)},
         "admin.organization.projects.roles": {
             "paging": ("asc", 1000, 1000),
             "param_aliases": {"role_name": "name"},
         },
         "admin.organization.projects.users": {"param_aliases": {"user_id": "id"}},
+        "admin.organization.projects.users.roles": {"paging": ("asc", 20, 1000)},
         "admin.organization.roles": {
             "paging": ("asc", 1000, 1000),
             "param_aliases": {"role_name": "name"},
         },
+        "admin.organization.users.roles": {"paging": ("asc", 20, 1000)},
     },
 )
 

@@ -5506,6 +5506,22 @@ NUMBERS_IN_DEPTH = [
 ]
 
 
+SPEND_LIMIT = {"currency": "USD", "interval": "month", "threshold_amount": 0}
+SPEND_ALERT = SPEND_LIMIT | {"notification_channel": {"type": "email", "recipients": []}, "threshold_amount": -1}
+TRANSLATION_SECRET = {"session": {"model": "m"}, "expires_after": {"seconds": 7201}}
+NUMBERS_IN_DEPTH += [
+    pytest.param(name, body, param, marks=requires(name))
+    for name, body, param in [
+        ("realtime.translations.client_secrets.create", TRANSLATION_SECRET, "expires_after.seconds"),
+        ("beta.realtime.sessions.create", {"speed": 2}, "speed"),
+        ("admin.organization.spend_limit.update", SPEND_LIMIT, "threshold_amount"),
+        ("admin.organization.projects.spend_limit.update", SPEND_LIMIT, "threshold_amount"),
+        ("admin.organization.spend_alerts.create", SPEND_ALERT, "threshold_amount"),
+        ("admin.organization.projects.spend_alerts.create", SPEND_ALERT, "threshold_amount"),
+    ]
+]
+
+
 @pytest.mark.parametrize("name, body, param", NUMBERS_IN_DEPTH)
 def test_number_beyond_its_limit_is_rejected_at_any_depth(name, body, param):
     rejection = sent(populated_mock(), name, LIMITED_REQUESTS.get(name, {}) | body)
@@ -10454,6 +10470,21 @@ async def test_life_cycle_with_the_asynchronous_client(openai_mock, resource):
 
 
 # ---- lists -----------------------------------------------------------------------------------------------------------
+
+
+@requires("admin.organization.users.roles.list")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "admin.organization.groups.roles.list",
+        "admin.organization.projects.groups.roles.list",
+        "admin.organization.projects.users.roles.list",
+        "admin.organization.users.roles.list",
+    ],
+)
+def test_page_of_role_assignments_has_up_to_1000(name):
+    assert sent(populated_mock(), name, {}, limit="1000").status_code == 200
+    assert sent(populated_mock(), name, {}, limit="1001").status_code == 400
 
 
 @pytest.mark.parametrize(
