@@ -913,7 +913,7 @@ _SINGLETON_METHODS = ("retrieve", "update", "delete")
 
 @functools.cache
 def _shape_of(row: _Row) -> _Shape:
-    """Derive the shape of a row from its method, path and model alone."""
+    """Derive the shape of a row from its name, method, path and model."""
     path, parent_path, last_segment = _split_path(row)
     params = _path_params(path)
     collections = _collection_paths()
@@ -1957,9 +1957,8 @@ def _check_literals(members: tuple[Any, ...], value: Mapping[str, Any], place: s
     The message suggests the closest value, or lists all values if none is close.
     """
     models, _ = _models_and_untyped(members)
-    for name in sorted(
-        value, key=lambda name: name != "type"
-    ):  # the type decides which values the other fields may have
+    # `type` first, because it decides which values the other fields may have
+    for name in sorted(value, key=lambda name: name != "type"):
         item = value[name]
         accepting = [model for model in models if item in model.literals.get(name, (item,))]
         if models and not accepting:
@@ -1996,7 +1995,7 @@ def _check_spelling_in_union(members: tuple[Any, ...], value: Mapping[str, Any],
 def _check_has_known_key(tp: Any, value: Mapping[str, Any], place: str) -> None:
     """Raise `ValueError` for a dict without a field of its model, or of any model if the type is a union.
 
-    An empty dict is the first model. Any other type than a model with fields or a union of models is not checked.
+    An empty dict is accepted: it becomes the first model. Only a model that has fields and a union of models are checked.
     """
     if not value:
         return
