@@ -7802,7 +7802,7 @@ def _derive_response(call: _Call, obj: _JSON) -> _JSON:
     """
     output = obj["output"]
     for position, item in enumerate(output):
-        if "type" not in item:
+        if item.get("type") is None:
             place = f"{call.row.name}.response.output[{position}]"
             raise ValueError(f"{place} is {_safe_repr(item)}, which has no type; add one, such as 'message'")
     output_tokens = sum(_count_item_tokens(item) for item in output)

@@ -3768,8 +3768,9 @@ def test_complete_object_with_wrong_types_is_rejected(openai_mock, create, chang
         ({"type": "message", "content": None}, r"\.output\[0\]\.content is None; expected list of"),
         ({"type": "message", "content": ["Hi"]}, r"\.output\[0\]\.content\[0\] is 'Hi'; expected a dict of"),
         ({"type": "reasoning", "summary": None}, r"\.output\[0\]\.summary is None; expected list of"),
+        ({"content": "Hi"}, r"\.output\[0\]\.content is 'Hi'; expected list of"),
     ],
-    ids=["null content", "text as content part", "null summary"],
+    ids=["null content", "text as content part", "null summary", "text as content without a type"],
 )
 def test_complete_object_with_an_item_of_wrong_types_is_rejected(openai_mock, item, message):
     response = complete_response(openai_mock, "responses.create", {"output": [item]})
@@ -5592,7 +5593,7 @@ def test_infinite_decimal_as_a_text_is_rejected():
 
 def test_item_that_was_set_without_a_type_is_an_error(openai_mock, client):
     response = client.responses.create(**INPUT_REQUEST).to_dict()
-    openai_mock.responses.create.response = response | {"output": [{"caller": [{}]}]}
+    openai_mock.responses.create.response = response | {"output": [{"type": None}]}
     with pytest.raises(ValueError, match=r"responses.create.response.output\[0\] is .*, which has no type; add one"):
         client.responses.create(**INPUT_REQUEST)
 
