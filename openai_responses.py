@@ -1171,7 +1171,26 @@ def _is_pydantic_model(tp: Any) -> bool:
     return inspect.isclass(tp) and issubclass(tp, pydantic.BaseModel)
 
 
-@functools.cache
+def _cache_by_identity(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function of a type that stores its results by the identity of the type.
+
+    `functools.cache` compares types, and literals in another order are equal: it would return the results of the type
+    that was used first.
+    """
+    results: dict[int, tuple[Any, Any]] = {}
+
+    @functools.wraps(function)
+    def cached(tp: Any) -> Any:
+        entry = results.get(id(tp))
+        if entry is None:
+            entry = (tp, function(tp))  # with the type, so that no other one gets its identity
+            results[id(tp)] = entry
+        return entry[1]
+
+    return cached
+
+
+@_cache_by_identity
 def _unwrap_type(tp: Any) -> tuple[Any, tuple[Any, ...]]:
     """Return a type's origin and arguments, with `Annotated` stripped.
 
@@ -1491,7 +1510,7 @@ _DEFAULTS_BY_SDK_MODEL: dict[str, _JSON] = {
 }
 
 
-@functools.cache
+@_cache_by_identity
 def _default_value(tp: Any) -> Any:
     """Return the default of a type as JSON, with the placeholders `_NewId` and `_Timestamp`, which `_fill_placeholders` replaces.
 
@@ -4466,7 +4485,7 @@ def _type_flaws(tp: Any, value: Any, path: _Path) -> Iterator[_Flaw]:
     return find_flaws(arg, value, path)
 
 
-@functools.cache
+@_cache_by_identity
 def _flaw_finder(tp: Any) -> tuple[Callable[[Any, Any, _Path], Iterator[_Flaw]], Any]:
     """Return the function that finds flaws for a type, and its first argument."""
     import typing_extensions

@@ -3717,6 +3717,15 @@ def test_chat_partial_is_completed_at_every_depth(create, client):
     assert completion.id.startswith("chatcmpl-")
 
 
+def test_order_of_literals_does_not_depend_on_the_type_that_was_used_first():
+    for literals in (("a", "b", "c"), ("c", "b", "a")):
+        literal_type = typing.Literal[literals]
+        assert openai_responses._default_value(literal_type) == literals[0]
+        assert openai_responses._describe_type(literal_type) == " or ".join(map(repr, literals))
+        (flaw,) = openai_responses._type_flaws(literal_type, "x", ("param",))
+        assert flaw.expected == tuple(map(repr, literals))
+
+
 QUOTA_ERROR = {"code": "insufficient_quota", "message": "No more."}
 
 
