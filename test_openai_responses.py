@@ -22027,7 +22027,7 @@ def test_eval_runs_are_deleted_with_their_eval(client):
 # ======================================================================================================================
 
 
-def test_new_container_has_default_fields(client):
+def test_new_container_has_default_fields(frozen_clock, client):
     container = client.containers.create(name="c").to_dict()
     assert container == {
         "id": "cntr_000000000000000000000001",
