@@ -4813,6 +4813,7 @@ class ToolCall(_CompactReprMixin):
     id: the ID of the call. None if it is generated.
     broken: True if `arguments` is a string from the test, which may be invalid JSON on purpose.
     custom: True if the request offers the tool as a custom tool.
+    legacy: True if the request has `functions`, which chat completions had before tools.
     """
 
     name: str
@@ -4820,6 +4821,7 @@ class ToolCall(_CompactReprMixin):
     id: str | None = None
     broken: bool = False
     custom: bool = False
+    legacy: bool = False
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -5002,7 +5004,8 @@ def _default_turn(body: Mapping[str, Any], get_messages: _GetMessages = tuple) -
         if name in _custom_tools(body):
             return Turn(tool_calls=(ToolCall(name, "text", broken=True, custom=True),))
         arguments = _generate(schema or {}, f"function '{name}'", body)
-        return Turn(tool_calls=(ToolCall(name, json.dumps(arguments, ensure_ascii=False)),))
+        forced_call = ToolCall(name, json.dumps(arguments, ensure_ascii=False))
+        return _mark_calls(Turn(tool_calls=(forced_call,)), body)
     schema = _output_schema(body)
     if schema is None:
         return None
@@ -5064,7 +5067,7 @@ def _called_names(messages: Sequence[_JSON]) -> set[str]:
 def _fit_turn_to_tools(turn: Turn, call: _Call) -> Turn:
     """Return a turn adapted to the tools of a request.
 
-    JSON becomes the arguments of the call that the request forces, if it forces one. Calls of custom tools are marked.
+    JSON becomes the arguments of the call that the request forces, if it forces one. Calls are marked with their form.
     """
     if turn.structured:
         get_messages = functools.partial(_conversation_of, call)
@@ -5072,16 +5075,18 @@ def _fit_turn_to_tools(turn: Turn, call: _Call) -> Turn:
             forced_tool = _forced_tool(call.body, get_messages, json.loads(typing.cast(str, turn.text)))
         if forced_tool:
             name, _ = forced_tool
-            is_custom = name in _custom_tools(call.body)
-            forced_call = ToolCall(name, typing.cast(str, turn.text), broken=is_custom, custom=is_custom)
-            return dataclasses.replace(turn, text=None, structured=False, tool_calls=(forced_call,))
-    return _mark_custom_calls(turn, call.body)
+            forced_call = ToolCall(name, typing.cast(str, turn.text), broken=name in _custom_tools(call.body))
+            turn = dataclasses.replace(turn, text=None, structured=False, tool_calls=(forced_call,))
+    return _mark_calls(turn, call.body)
 
 
-def _mark_custom_calls(turn: Turn, body: Mapping[str, Any]) -> Turn:
-    """Return a turn with the calls of those tools marked that a request offers as custom tools."""
+def _mark_calls(turn: Turn, body: Mapping[str, Any]) -> Turn:
+    """Return a turn with its calls marked that are of custom tools, or of functions in a request without tools."""
     custom_tools = _custom_tools(body)
-    tool_calls = [dataclasses.replace(call, custom=call.name in custom_tools) for call in turn.tool_calls]
+    is_legacy = bool(body.get("functions")) and not body.get("tools")
+    tool_calls = []
+    for tool_call in turn.tool_calls:
+        tool_calls.append(dataclasses.replace(tool_call, custom=tool_call.name in custom_tools, legacy=is_legacy))
     return dataclasses.replace(turn, tool_calls=tuple(tool_calls))
 
 
@@ -10251,6 +10256,11 @@ def _derive_chat(call: _Call, obj: _JSON) -> _JSON:
     return fields
 
 
+# The fields of a message with the calls of tools, and with the call of a function in the form before tools. Each is the
+# finish reason of its choice, too.
+_CALL_KEYS = ("tool_calls", "function_call")
+
+
 def _chat_usage(call: _Call, obj: _JSON, choices: Iterable[_JSON]) -> _JSON:
     """Return the usage of a chat completion as a field, empty if it doesn't have any.
 
@@ -10282,9 +10292,10 @@ def _output_text_of_message(message: Mapping[str, Any]) -> str:
         message.get("refusal"),
         _get_dict(message, "audio").get("transcript"),
     ]
+    tools = [_get_dict(message, "function_call")]
     for tool_call in message.get("tool_calls") or ():
-        tool = tool_call.get("function") or tool_call.get("custom") or {}
-        texts.append(tool.get("arguments") or tool.get("input"))
+        tools.append(tool_call.get("function") or tool_call.get("custom") or {})
+    texts += [tool.get("arguments") or tool.get("input") for tool in tools]
     return "".join(text for text in texts if text)
 
 
@@ -10331,10 +10342,11 @@ def _repeat_choices(choices: list[_JSON], number: int) -> list[_JSON]:
 def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
     """Return a choice with the fields that depend on the request: finish reason, log probabilities, audio, filter."""
     fields: _JSON = {}
-    if choice["finish_reason"] == "tool_calls":
-        fields = _final_call_fields(call, choice["message"])
-    message = fields.get("message") or choice["message"]
-    if call.body.get("logprobs") and not choice.get("logprobs") and not message.get("tool_calls"):
+    message = choice["message"]
+    has_calls = any(message.get(key) for key in _CALL_KEYS)
+    if choice["finish_reason"] in _CALL_KEYS and _names_tool(call):
+        fields["finish_reason"] = "stop"
+    if call.body.get("logprobs") and not choice.get("logprobs") and not has_calls:
         top = call.get_int("top_logprobs", 0)
         fields["logprobs"] = {
             "content": _fake_logprobs(message.get("content"), top) or None,
@@ -10351,27 +10363,9 @@ def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
     return choice | fields if fields else choice
 
 
-def _final_call_fields(call: _Call, message: _JSON) -> _JSON:
-    """Return the fields of a choice with tool calls that depend on the request.
-
-    A request with `functions`, which chat completions had before tools, is answered with a `function_call`.
-    Raises `AssertionError` if the test set several calls, or that of a custom tool, for such a request.
-    """
-    tool_calls = message.get("tool_calls")
-    if tool_calls and call.body.get("functions"):
-        if [tool_call["type"] for tool_call in tool_calls] != ["function"]:
-            found = "a custom tool call" if len(tool_calls) == 1 else f"{len(tool_calls)} tool calls"
-            raise AssertionError(
-                f"{call.row.name}.response has {found}, but a request with 'functions' is answered with one function call; "
-                "send 'tools', or set one function call"
-            )
-        legacy_message = {key: value for key, value in message.items() if key != "tool_calls"}
-        legacy_message["function_call"] = tool_calls[0]["function"]
-        return {"message": legacy_message, "finish_reason": "function_call"}
-    tool_choice = _get_dict(call.body, "tool_choice")
-    if tool_choice.get("type") in ("custom", "function"):  # after a call of the tool that the request names
-        return {"finish_reason": "stop"}
-    return {}
+def _names_tool(call: _Call) -> bool:
+    """Return True if a chat request names the tool that the model must call."""
+    return _get_dict(call.body, "tool_choice").get("type") in ("custom", "function")
 
 
 def _spoken_text(call: _Call, text: str) -> _JSON:
@@ -10481,23 +10475,33 @@ def _completion_logprobs(text: str, top: int) -> _JSON:
 
 def _implied_by_message(message: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return a null content for a message with calls or a refusal, instead of the default text."""
-    has_no_text = any(explicit.get(key) for key in ("tool_calls", "function_call", "refusal"))
+    has_no_text = any(explicit.get(key) for key in (*_CALL_KEYS, "refusal"))
     return {"content": None} if has_no_text else {}
 
 
 def _implied_by_choice(choice: _JSON, explicit: Mapping[str, Any]) -> _JSON:
     """Return the finish reason of a choice whose message has calls."""
     message = choice.get("message") or {}
-    for key in ("tool_calls", "function_call"):
+    for key in _CALL_KEYS:
         if message.get(key):
             return {"finish_reason": key}
     return {}
 
 
 def _turn_to_chat(turn: Turn) -> _JSON:
-    """Convert a turn to a partial of `ChatCompletion`. Raises `TypeError` for a citation of a file."""
+    """Convert a turn to a partial of `ChatCompletion`.
+
+    Raises `TypeError` for a citation of a file, and for several calls in answer to a request with `functions`.
+    """
     message: _JSON = {"content": turn.text}
-    if turn.tool_calls:
+    if turn.tool_calls and turn.tool_calls[0].legacy:
+        if len(turn.tool_calls) > 1:
+            raise TypeError(
+                f"{len(turn.tool_calls)} tool calls, because a request with 'functions' is answered with one call; send "
+                "'tools', or set one call"
+            )
+        message["function_call"] = _tool_call_fields(turn.tool_calls[0])
+    elif turn.tool_calls:
         message["tool_calls"] = [_chat_tool_call(tool_call) for tool_call in turn.tool_calls]
     if turn.refusal:
         message["refusal"] = turn.refusal
@@ -10700,7 +10704,7 @@ def _choice_filter_fields(call: _Call, choice: Mapping[str, Any]) -> _JSON:
     """Return the results of Azure's content filter for a choice. Choices of other hosts don't have any."""
     if not call.is_azure:
         return {}
-    if choice["finish_reason"] == "tool_calls":
+    if choice["finish_reason"] in _CALL_KEYS:
         return {_FILTER_KEY: {}}
     harmful = choice["finish_reason"] == "content_filter"
     return {_FILTER_KEY: _filter_results(*_PROTECTED_MATERIAL, harmful=harmful)}

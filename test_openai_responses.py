@@ -13562,6 +13562,48 @@ def test_request_with_functions_is_answered_with_a_function_call(create, client,
     }
 
 
+SET_TOOL_CALLS = {"choices": [{"message": {"tool_calls": [{"function": {"name": "w", "arguments": "{}"}}]}}]}
+
+
+@pytest.mark.parametrize(
+    "response, keys",
+    [
+        (tool_call("w") + cut("abc"), {"function_call"}),
+        (lambda request: tool_call("w"), {"function_call"}),
+        (SET_TOOL_CALLS, {"tool_calls"}),
+        (lambda request: SET_TOOL_CALLS, {"tool_calls"}),
+    ],
+    ids=["cut", "callable with builder", "dict", "callable with dict"],
+)
+def test_only_calls_of_builders_take_the_form_of_a_request_with_functions(create, client, response, keys):
+    create.response = response
+    (choice,) = client.chat.completions.create(**FUNCTIONS_REQUEST).choices
+    assert choice.message.to_dict().keys() & {"function_call", "tool_calls"} == keys
+    chunks = list(client.chat.completions.create(**FUNCTIONS_REQUEST, stream=True))
+    streamed_keys = {key for chunk in chunks for key in chunk.choices[0].delta.to_dict()}
+    assert streamed_keys & {"function_call", "tool_calls"} == keys
+    assert chunks[-1].choices[0].finish_reason == choice.finish_reason
+
+
+def test_set_custom_call_answers_a_request_with_functions_as_it_is(create, client):
+    custom_call = {"id": "call_1", "type": "custom", "custom": {"name": "w", "input": "x"}}
+    create.response = {"choices": [{"message": {"tool_calls": [custom_call]}}]}
+    message = client.chat.completions.create(**FUNCTIONS_REQUEST).choices[0].message
+    assert message.to_dict()["tool_calls"] == [custom_call]
+    assert message.function_call is None
+
+
+@pytest.mark.parametrize("offered", [{"functions": [WEATHER_FUNCTION]}, {"tools": [CHAT_TOOL]}], ids=["old", "new"])
+def test_call_has_no_log_probabilities(create, client, offered):
+    create.response = tool_call("get_weather", OSLO)
+    assert client.chat.completions.create(**CHAT_REQUEST, **offered, logprobs=True).choices[0].logprobs is None
+
+
+def test_function_call_counts_tokens(create, client):
+    create.response = {"choices": [{"message": {"function_call": {"name": "w", "arguments": "x" * 40}}}]}
+    assert client.chat.completions.create(**FUNCTIONS_REQUEST).usage.completion_tokens == 10
+
+
 @pytest.mark.parametrize("response", [..., as_json({"city": "name"})], ids=["default", "JSON"])
 def test_forced_function_is_called(create, client, response):
     create.response = response
@@ -13581,15 +13623,9 @@ def test_function_call_is_streamed_in_pieces(create, client):
     assert [chunk.finish_reason for chunk in chunks] == [None] * 3 + ["function_call"]
 
 
-@pytest.mark.parametrize(
-    "calls, found",
-    [([{"function": {}}, {"function": {}}], "2 tool calls"), ([{"custom": {"name": "f"}}], "a custom tool call")],
-    ids=["several", "custom"],
-)
-def test_other_calls_for_a_request_with_functions_are_a_mistake(create, client, calls, found):
-    create.response = {"choices": [{"message": {"tool_calls": calls}}]}
-    message = f"has {found}, but a request with 'functions' is answered with one function call"
-    with pytest.raises(AssertionError, match=message):
+def test_several_calls_for_a_request_with_functions_are_a_mistake(create, client):
+    create.response = tool_call("get_weather", OSLO) + tool_call("get_weather", OSLO)
+    with pytest.raises(TypeError, match="cannot be 2 tool calls, because a request with 'functions' is answered with"):
         client.chat.completions.create(**FUNCTIONS_REQUEST)
 
 
