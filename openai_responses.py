@@ -10364,8 +10364,9 @@ def _finalize_choice(call: _Call, choice: _JSON) -> _JSON:
 
 
 def _names_tool(call: _Call) -> bool:
-    """Return True if a chat request names the tool that the model must call."""
-    return _get_dict(call.body, "tool_choice").get("type") in ("custom", "function")
+    """Return True if a chat request names the tool or the function that the model must call."""
+    is_named_tool = _get_dict(call.body, "tool_choice").get("type") in ("custom", "function")
+    return is_named_tool or bool(_get_dict(call.body, "function_call"))
 
 
 def _spoken_text(call: _Call, text: str) -> _JSON:

@@ -13608,6 +13608,7 @@ def test_function_call_counts_tokens(create, client):
 def test_forced_function_is_called(create, client, response):
     create.response = response
     completion = client.chat.completions.create(**FUNCTIONS_REQUEST, function_call={"name": "get_weather"})
+    assert completion.choices[0].finish_reason == "stop"  # as after a named `tool_choice`
     function_call = completion.choices[0].message.function_call
     assert function_call.name == "get_weather"
     assert json.loads(function_call.arguments).keys() == {"city"}
