@@ -7608,14 +7608,17 @@ def _check_tool_choice(call: _Call) -> None:
     tools = _with_nested_tools(call.body.get("tools"))
     if choice == "required" and not tools:
         _reject("Tool choice 'required' must be specified with 'tools' parameter.", "tool_choice")
-    if not isinstance(choice, dict):
-        return
-    choices = [choice]
-    if choice.get("type") == "allowed_tools":
-        choices = _only_dicts(choice.get("tools"))
-    for choice in choices:
+    for choice in _named_choices(call.body):
         if not any(_is_chosen(choice, tool) for tool in tools):
             _reject(f"Tool choice '{choice.get('type')}' not found in 'tools' parameter.", "tool_choice")
+
+
+def _named_choices(body: Mapping[str, Any]) -> list[_JSON]:
+    """Return the tool choices of a request that name a tool each: `tool_choice` itself, or those that it allows."""
+    choice = _get_dict(body, "tool_choice")
+    if choice.get("type") == "allowed_tools":
+        return _only_dicts(choice.get("tools"))
+    return [choice] if choice else []
 
 
 def _with_nested_tools(tools: Any) -> list[_JSON]:
@@ -7658,23 +7661,36 @@ def _general_tool_type(tool: Mapping[str, Any]) -> str:
 def _forced_output(call: _Call) -> _JSON | None:
     """Return a response with the items of the hosted tool that `tool_choice` forces, or None if it doesn't force one."""
     for tool in _chosen_tools(call.body):
-        item_types = _FORCED_ITEM_TYPES.get(_forced_tool_type(tool))
-        if item_types:
-            output = [{"type": item_type} for item_type in item_types]
+        output = _forced_items(tool)
+        if output:
             return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
     return None
 
 
+def _forced_items(tool: Mapping[str, Any]) -> list[_JSON]:
+    """Return partials of the items with which a response answers if `tool_choice` forces a tool."""
+    items = [{"type": item_type} for item_type in _FORCED_ITEM_TYPES.get(_forced_tool_type(tool), ())]
+    if items and tool.get("server_label") is not None:
+        items[0]["server_label"] = tool["server_label"]
+    return items
+
+
 def _chosen_tools(body: Mapping[str, Any]) -> list[_JSON]:
     """Return the tools of a request one of which `tool_choice` forces."""
-    tools = _only_dicts(body.get("tools"))
     choice = body.get("tool_choice")
-    if choice == "required":
+    is_forced = choice == "required"
+    if isinstance(choice, dict):
+        is_forced = choice.get("mode", "required") == "required"
+    return _allowed_tools(body) if is_forced else []
+
+
+def _allowed_tools(body: Mapping[str, Any]) -> list[_JSON]:
+    """Return the tools of a request that `tool_choice` lets the model call: all, or those that it names."""
+    tools = _only_dicts(body.get("tools"))
+    if not isinstance(body.get("tool_choice"), dict):
         return tools
-    if not isinstance(choice, dict):
-        return []
-    choices = _only_dicts(choice.get("tools")) if choice.get("mode") == "required" else [choice]
-    return [tool for tool in tools if any(_is_chosen(each, tool) for each in choices)]
+    choices = _named_choices(body)
+    return [tool for tool in tools if any(_is_chosen(choice, tool) for choice in choices)]
 
 
 def _forced_tool_type(tool: Mapping[str, Any]) -> str:
@@ -9199,27 +9215,41 @@ def _deferred_tools(call: _Call, response: Mapping[str, Any]) -> list[_JSON]:
 
 
 def _mcp_call_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the name of a called MCP tool, and the id of the approval request that the input answers, or null."""
-    fields = _mcp_tool_name(call, response, position)
+    """Return the server and the name of a called MCP tool, and the approval request that the input answers, or null."""
+    fields = _mcp_tool_fields(call, response, position)
     for item in _only_dicts(call.body.get("input")):
         if item.get("type") == "mcp_approval_response":
             return fields | {"approval_request_id": item.get("approval_request_id")}
     return fields | {"approval_request_id": None}
 
 
-def _mcp_tool_name(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the first name among the allowed tools of the request's MCP server, as a field."""
-    tool = _find_tool("mcp", call.body)
-    names = _get_dict(tool, "allowed_tools").get("tool_names") or tool.get("allowed_tools")
-    if not names or not isinstance(names, list):
-        return {}
-    return {"name": str(names[0])}
+def _mcp_tool_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
+    """Return the label of the MCP server that an item is about, and the name of a tool, as fields.
+
+    The tool is the one that `tool_choice` names, or else the first one of the server's allowed tools.
+    """
+    server = _mcp_server(call, response["output"][position])
+    names = [choice.get("name") for choice in _named_choices(call.body) if _is_chosen(choice, server)]
+    allowed_names = _get_dict(server, "allowed_tools").get("tool_names") or server.get("allowed_tools")
+    if isinstance(allowed_names, list):
+        names += allowed_names
+    fields = {"server_label": server.get("server_label"), "name": next(filter(None, names), None)}
+    return {key: str(value) for key, value in fields.items() if value is not None}
+
+
+def _mcp_server(call: _Call, item: Mapping[str, Any]) -> _JSON:
+    """Return the MCP server in a request that has the label of an item, or else the first one that the model may call."""
+    servers = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "mcp"]
+    labeled = [server for server in servers if server.get("server_label") == item.get("server_label")]
+    allowed = [server for server in _allowed_tools(call.body) if server in servers]
+    return next(iter(labeled or allowed or servers), {})
 
 
 def _listed_mcp_tools(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
-    """Return the tools of an MCP server, each with the first name among the allowed tools."""
-    name = _mcp_tool_name(call, response, position)
-    return {"tools": [tool | name for tool in response["output"][position]["tools"]]}
+    """Return the label of an MCP server, and its tools, each with the name of the tool that a call would have."""
+    fields = _mcp_tool_fields(call, response, position)
+    name = {key: fields.pop(key) for key in ("name",) if key in fields}
+    return fields | {"tools": [tool | name for tool in response["output"][position]["tools"]]}
 
 
 def _image_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
@@ -9592,9 +9622,7 @@ _ITEM_TYPES: dict[str, _ItemType] = {
     "mcp_approval_request": _ItemType(
         id_prefix="mcpr_",
         models={"McpApprovalRequest": {"name": _MCP_TOOL_NAME}},
-        tool="mcp",
-        tool_fields=("server_label",),
-        request_fields=_mcp_tool_name,
+        request_fields=_mcp_tool_fields,
     ),
     "mcp_call": _ItemType(
         id_prefix="mcp_",
@@ -9607,8 +9635,6 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             }
         },
         events=("in_progress", _StreamedField("arguments"), "completed"),
-        tool="mcp",
-        tool_fields=("server_label",),
         request_fields=_mcp_call_fields,
     ),
     "mcp_list_tools": _ItemType(
@@ -9623,8 +9649,6 @@ _ITEM_TYPES: dict[str, _ItemType] = {
             },
         },
         events=("in_progress", "completed"),
-        tool="mcp",
-        tool_fields=("server_label",),
         request_fields=_listed_mcp_tools,
     ),
     "message": _ItemType(
@@ -15913,7 +15937,7 @@ def _implied_by_first_message(item: _JSON, explicit: Mapping[str, Any]) -> _JSON
 
 
 def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
-    """Return the usage of a response and the ID of its conversation."""
+    """Return the usage of a response, the ID of its conversation, and its output with the labels of MCP servers."""
     session = call.session
     input_tokens = _count_tokens_by_modality(session, _messages_from_realtime(call))
     input_tokens["text_tokens"] += _count_tokens(str(call.body.get("instructions")))
@@ -15923,6 +15947,10 @@ def _derive_realtime_response(call: _Call, obj: _JSON) -> _JSON:
         fields["usage"]["input_token_details"] = input_tokens | {"cached_tokens": 0}
         fields["usage"]["output_token_details"] = output_tokens
     fields["conversation_id"] = None if _is_out_of_band(call) else session.conversation_id
+    fields["output"] = []
+    for position, item in enumerate(obj["output"] or ()):
+        is_of_server = str(item.get("type")).startswith("mcp_")
+        fields["output"].append(_item_with_request_fields(call, obj, position) if is_of_server else item)
     return fields
 
 

@@ -12198,6 +12198,46 @@ def test_set_names_of_mcp_tools_stay(openai_mock, client):
     assert call.name == "b"
 
 
+MCP_TOOLS = [
+    MCP_TOOL | {"server_label": "a", "allowed_tools": ["ask"]},
+    MCP_TOOL | {"server_label": "b", "allowed_tools": ["borrow", "buy"]},
+]
+CHOICE_OF_B = {"type": "mcp", "server_label": "b"}
+MCP_CHOICES = {
+    "none": (None, ("a", "ask")),
+    "required": ("required", ("a", "ask")),
+    "server": (CHOICE_OF_B, ("b", "borrow")),
+    "tool": (CHOICE_OF_B | {"name": "zoo"}, ("b", "zoo")),
+    "allowed tools": ({"type": "allowed_tools", "mode": "required", "tools": [CHOICE_OF_B]}, ("b", "borrow")),
+    "optional tools": ({"type": "allowed_tools", "mode": "auto", "tools": [CHOICE_OF_B]}, ("b", "borrow")),
+}
+
+
+@pytest.mark.parametrize("item_type", ["mcp_approval_request", "mcp_call", "mcp_list_tools"])
+@pytest.mark.parametrize(("tool_choice", "expected"), MCP_CHOICES.values(), ids=MCP_CHOICES)
+def test_mcp_item_is_about_the_chosen_server(openai_mock, client, item_type, tool_choice, expected):
+    openai_mock.responses.create.response = {"output": [{"type": item_type}]}
+    request = INPUT_REQUEST | {"tools": MCP_TOOLS, "tool_choice": tool_choice}
+    (item,) = client.responses.create(**request).output
+    name = item.tools[0].name if item_type == "mcp_list_tools" else item.name
+    assert (item.server_label, name) == expected
+
+
+@pytest.mark.parametrize("item_type", ["mcp_approval_request", "mcp_call"])
+def test_mcp_item_with_a_label_has_the_name_of_a_tool_of_its_server(openai_mock, client, item_type):
+    openai_mock.responses.create.response = {"output": [{"type": item_type, "server_label": "b"}]}
+    (item,) = client.responses.create(**INPUT_REQUEST, tools=MCP_TOOLS).output
+    assert (item.server_label, item.name) == ("b", "borrow")
+
+
+@pytest.mark.parametrize("choice", ["required", "server", "tool", "allowed tools"])
+def test_forced_mcp_server_is_called(openai_mock, client, choice):
+    tool_choice, expected = MCP_CHOICES[choice]
+    call, message = client.responses.create(**INPUT_REQUEST, tools=MCP_TOOLS, tool_choice=tool_choice).output
+    assert (call.server_label, call.name) == expected
+    assert message.type == "message"
+
+
 FORCED_TOOLS = {
     "apply_patch": ({"type": "apply_patch"}, ["apply_patch_call"]),
     "code_interpreter": (
@@ -20294,6 +20334,16 @@ def test_partial_realtime_message_is_of_the_assistant(openai_mock, client_kind, 
     assert contains(response["output"][0], {"type": "message", "role": "assistant", "status": "completed"})
     assert response["output"][0]["id"].startswith("item_")
     assert response_texts(response) == texts
+
+
+@pytest.mark.parametrize("item_type", ["mcp_approval_request", "mcp_call"])
+@pytest.mark.parametrize(("tool_choice", "expected"), MCP_CHOICES.values(), ids=MCP_CHOICES)
+def test_realtime_mcp_item_is_about_the_chosen_server(openai_mock, item_type, tool_choice, expected):
+    openai_mock.realtime.connect.response = {"output": [{"type": item_type}]}
+    settings = {"tools": MCP_TOOLS} | ({"tool_choice": tool_choice} if tool_choice else {})
+    events = realtime_events("sync", {"type": "response.create", "response": settings})
+    (item,) = last_response(events)["output"]
+    assert (item["server_label"], item["name"]) == expected
 
 
 def test_realtime_mcp_approval_without_an_id_gets_one(openai_mock, client_kind):
