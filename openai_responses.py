@@ -9132,12 +9132,18 @@ def _code_fields(call: _Call, response: Mapping[str, Any], position: int) -> _JS
 def _code_container_id(call: _Call, response: Mapping[str, Any]) -> Any:
     """Return the id of the container in which all code of a response runs, or None for a response without code.
 
-    It is the container that the request's tool names, or else that of the first call, or else of the first citation.
+    It is the container that the request's tool names. For a tool that lets the service choose, it is the active
+    container of the last call in the context. Otherwise it is that of the first call, or else of the first citation.
     """
     container = _find_tool("code_interpreter", call.body).get("container")
     if isinstance(container, str):
         return container
-    return next(_container_ids(response["output"]), None)
+    container_ids = []
+    if container:
+        context = reversed(_conversation_items(call))
+        container_ids = [item.get("container_id") for item in context if item.get("type") == "code_interpreter_call"]
+    active_ids = (id for id in container_ids if _is_active_container(call, id))
+    return next(itertools.chain(active_ids, _container_ids(response["output"])), None)
 
 
 def _container_ids(output: Sequence[_JSON]) -> Iterator[Any]:
@@ -16778,6 +16784,11 @@ def _require_active_container(call: _Call, id: Any = None) -> None:
     """
     if _touch_container(call, id)["status"] == "expired":
         _reject("Container is expired.")
+
+
+def _is_active_container(call: _Call, id: Any) -> bool:
+    """Return True if a container is not expired. Using it postpones its expiry. Unknown containers don't expire."""
+    return id not in call.store["containers"] or _touch_container(call, id)["status"] != "expired"
 
 
 def _touch_container(call: _Call, id: Any = None) -> _JSON:

@@ -12412,11 +12412,38 @@ def containers_of(response):
 def test_all_code_of_a_response_runs_in_one_container(openai_mock, client, output):
     openai_mock.responses.create.response = {"output": output}
     tools = [{"type": "code_interpreter", "container": {"type": "auto"}}]
-    first = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
-    second = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
-    assert len(first) == len(second) == 1
-    assert first.pop().startswith("cntr_")
+    (first,) = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
+    (second,) = set(containers_of(client.responses.create(**INPUT_REQUEST, tools=tools)))
+    assert first.startswith("cntr_")
     assert first != second
+
+
+CODE_REQUEST = INPUT_REQUEST | {"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}
+
+
+@pytest.mark.parametrize("context", ["previous response", "conversation", "input"])
+def test_code_runs_in_the_container_of_the_context(openai_mock, client, context):
+    openai_mock.responses.create.response = {"output": [CODE, CODE_RESULT]}
+    conversation = client.conversations.create().id if context == "conversation" else None
+    first = client.responses.create(**CODE_REQUEST, conversation=conversation)
+    params = {
+        "previous response": {"previous_response_id": first.id},
+        "conversation": {"conversation": conversation},
+        "input": {"input": [first.output[0].to_dict(), {"role": "user", "content": "Again"}]},
+    }[context]
+    second = client.responses.create(**CODE_REQUEST | params)
+    assert set(containers_of(second)) == set(containers_of(first))
+
+
+@requires("containers.create")
+def test_code_does_not_run_in_an_expired_container_of_the_context(openai_mock, client):
+    container = client.containers.create(name="a").id
+    openai_mock.responses.create.response = [{"output": [CODE | {"container_id": container}]}, {"output": [CODE]}] * 2
+    first = client.responses.create(**CODE_REQUEST).id
+    assert containers_of(client.responses.create(**CODE_REQUEST, previous_response_id=first)) == [container]
+    first = client.responses.create(**CODE_REQUEST).id
+    openai_mock.state["containers"][container]["status"] = "expired"
+    assert containers_of(client.responses.create(**CODE_REQUEST, previous_response_id=first)) != [container]
 
 
 def test_code_runs_in_the_container_that_the_tool_names(openai_mock, client):

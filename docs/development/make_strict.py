@@ -96,15 +96,16 @@ A request that names a missing object is rejected if it has the ID in one of the
 - in the path of the URL
 - `conversation`, `previous_response_id`, and the `id` of an `item_reference`
 - `file_ids`, `file_id` and `files` of vector stores, their files and their batches
-- `file_id` in `containers.files.create` and in `beta.agents.environments.files.create`
+- `file_ids` in `containers.create`, and `file_id` in `containers.files.create` and in
+  `beta.agents.environments.files.create`
 - `training_file`, `validation_file`, `input_file_id` of a batch, `part_ids` of an upload
 - `assistant_id`, `agent_id`, `vault_ids`, and `environment_id`, `environment_template_id` and `files` of an environment
 - `video_id` and `video`, `certificate_ids`
 
 IDs in all other places are accepted, also in strict mode. Such places are the `file_id` of an `input_file`, of an
-`input_image` and of a `file` in a chat, the `vector_store_ids` of `file_search`, the `container` of `code_interpreter`,
-the `file_ids` of a new container, `prompt.id`, the `tool_resources` of assistants and threads, and the attachments and
-images of their messages. To reject them, set the error: `create.response = error(404, "No such File object: file-1")`.
+`input_image` and of a `file` in a chat, the `vector_store_ids` of `file_search`, the `container` of `code_interpreter`
+and its `file_ids`, `prompt.id`, the `tool_resources` of assistants and threads, and the attachments and images of their
+messages. To reject them, set the error: `create.response = error(404, "No such File object: file-1")`.
 """
 
 
