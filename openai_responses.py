@@ -7659,12 +7659,23 @@ def _general_tool_type(tool: Mapping[str, Any]) -> str:
 
 
 def _forced_output(call: _Call) -> _JSON | None:
-    """Return a response with the items of the hosted tool that `tool_choice` forces, or None if it doesn't force one."""
-    for tool in _chosen_tools(call.body):
-        output = _forced_items(tool)
-        if output:
-            return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
-    return None
+    """Return a response with the items of the hosted tool that `tool_choice` forces, or None if it doesn't force one.
+
+    Of several tools, that is the first one that was not called yet, or else the last one.
+    """
+    outputs = [output for output in map(_forced_items, _chosen_tools(call.body)) if output]
+    if not outputs:
+        return None
+    output = outputs[-1]
+    if len(outputs) > 1:
+        context = _conversation_items(call)
+        output = next((output for output in outputs if not _has_item_like(context, output[0])), output)
+    return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
+
+
+def _has_item_like(items: Iterable[_JSON], fields: _JSON) -> bool:
+    """Return True if one of some items has all of the given fields."""
+    return any(fields.items() <= item.items() for item in items)
 
 
 def _forced_items(tool: Mapping[str, Any]) -> list[_JSON]:

@@ -12296,6 +12296,38 @@ def test_forced_function_is_called_before_hosted_tools(openai_mock, client, tool
     assert response.output[0].type == item_type
 
 
+def called_in_loop(client, tools, rounds):
+    """Return the calls of a loop that must call a tool in each round and sends back all items."""
+    calls = []
+    items = [{"role": "user", "content": "Hi"}]
+    for _ in range(rounds):
+        output = client.responses.create(model="gpt-5.5", input=items, tools=tools, tool_choice="required").output
+        calls.append(output[0])
+        items += [item.to_dict() for item in output]
+        if output[0].type == "local_shell_call":
+            items.append({"type": "local_shell_call_output", "id": output[0].call_id, "output": "a"})
+        if output[0].type == "apply_patch_call":
+            call_id = output[0].call_id
+            items.append({"type": "apply_patch_call_output", "call_id": call_id, "status": "completed"})
+    return calls
+
+
+@requires("apply_patch_call")
+def test_required_hosted_tools_are_called_one_after_the_other(client):
+    calls = called_in_loop(client, [{"type": "local_shell"}, {"type": "apply_patch"}, {"type": "web_search"}], 4)
+    assert [call.type for call in calls] == [
+        "local_shell_call",
+        "apply_patch_call",
+        "web_search_call",
+        "web_search_call",
+    ]
+
+
+def test_required_mcp_servers_are_called_one_after_the_other(client):
+    calls = called_in_loop(client, MCP_TOOLS, 3)
+    assert [(call.server_label, call.name) for call in calls] == [("a", "ask"), ("b", "borrow"), ("b", "borrow")]
+
+
 def test_set_response_overrides_a_forced_hosted_tool(openai_mock, client):
     openai_mock.responses.create.response = "Hi"
     tools = [{"type": "web_search"}]
