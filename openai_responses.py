@@ -16948,15 +16948,18 @@ def _derive_skill(call: _Call, obj: _JSON) -> _JSON:
 def _skill_manifest(body: Mapping[str, Any]) -> str:
     """Return the text of the uploaded SKILL.md: its front matter if it has any. Return "" if there is no such file.
 
-    The file may be in a directory, or in a ZIP archive.
+    The file may be in a directory, or in a ZIP archive. Next to an uploaded SKILL.md, archives are files of the skill.
     """
-    for filename, data, _ in _skill_files(body):
-        content = data if _is_manifest(filename) else _read_archived_manifest(data)
-        if content is not None:
-            text = content.decode(errors="replace").replace("\r\n", "\n")
-            front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
-            return front_matter[1] if front_matter else text
-    return ""
+    files = _skill_files(body)
+    contents = [data for filename, data, _ in files if _is_manifest(filename)]
+    if not contents:
+        archived = (_read_archived_manifest(data) for _, data, _ in files)
+        contents = [content for content in archived if content is not None]
+    if not contents:
+        return ""
+    text = contents[0].decode(errors="replace").replace("\r\n", "\n")
+    front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
+    return front_matter[1] if front_matter else text
 
 
 _MAX_MANIFEST_SIZE = 2**20  # bytes that are read of a SKILL.md in an archive; its front matter is at the beginning

@@ -22333,6 +22333,12 @@ def zipped(**files):
     return buffer.getvalue()
 
 
+def damaged(archive):
+    """Return a ZIP archive of a SKILL.md with zeros instead of some bytes of the file."""
+    position = archive.index(b"SKILL.md") + 20
+    return archive[:position] + bytes(10) + archive[position + 10 :]
+
+
 MANIFEST = "---\nname: weather\ndescription: 'Tells the weather: here.'\n---\nname: body\n"
 
 
@@ -22350,6 +22356,16 @@ def test_name_and_description_of_a_skill_are_in_the_front_matter_of_its_manifest
     skill = client.skills.create(files=files)
     assert skill.name == "weather"
     assert skill.description == "Tells the weather: here."
+
+
+@requires("skills.create")
+@pytest.mark.parametrize("is_damaged", [False, True], ids=["template", "damaged"])
+def test_archive_next_to_the_manifest_of_a_skill_is_not_read(client, is_damaged):
+    archive = zipped(SKILL="name: template")
+    if is_damaged:
+        archive = damaged(archive)
+    files = [("weather/asset.zip", archive), ("weather/SKILL.md", MANIFEST.encode())]
+    assert client.skills.create(files=files).name == "weather"
 
 
 @requires("skills.create")
@@ -22387,11 +22403,9 @@ def test_other_files_of_a_skill_archive_are_not_decompressed(client):
 
 @requires("skills.create")
 def test_skill_archive_that_cannot_be_read_is_rejected(client):
-    archive = zipped(SKILL=MANIFEST)
-    position = archive.index(b"SKILL.md") + 20
-    damaged = archive[:position] + bytes(10) + archive[position + 10 :]
+    archive = damaged(zipped(SKILL=MANIFEST))
     with pytest.raises(openai.BadRequestError, match="Invalid 'files': the ZIP archive can't be read: ") as raised:
-        client.skills.create(files=[("skill.zip", damaged)])
+        client.skills.create(files=[("skill.zip", archive)])
     assert (raised.value.param, raised.value.code) == ("files", "invalid_value")
 
 
