@@ -4726,16 +4726,23 @@ def _enumeration(words: Sequence[str], conjunction: str = "and") -> str:
 
 
 def _check_exactly_one(path: _Path, value: Mapping[str, Any], keys: Sequence[str]) -> None:
-    """Raise the 400 of an object that has none of some keys, or several. The path of the body is empty."""
+    """Raise the 400 of an object that has none of some keys, or several.
+
+    path: the path of the object, which the message names. It is empty for the body: then the message names the keys.
+    """
     given = [key for key in keys if value.get(key) is not None]
-    alternatives = _enumeration([repr(key) for key in keys], "or")
-    param = _format_path(path) if path else ""
+    names = [repr(key) for key in keys]
+    alternatives = _enumeration(names, "or")
+    param = _format_path(path) if path else None
+    place = repr(param) if param else ", ".join(names)
     if not given:
-        message = f"Missing mutually exclusive parameters: '{param}'. Ensure you are providing exactly one of: {alternatives}."
-        _reject(message, param or None, "missing_mutually_exclusive_parameters")
+        message = (
+            f"Missing mutually exclusive parameters: {place}. Ensure you are providing exactly one of: {alternatives}."
+        )
+        _reject(message, param, "missing_mutually_exclusive_parameters")
     if len(given) > 1:
-        message = f"Mutually exclusive parameters: '{param}'. Ensure you are only providing one of: {alternatives}."
-        _reject(message, param or None, "mutually_exclusive_parameters")
+        message = f"Mutually exclusive parameters: {place}. Ensure you are only providing one of: {alternatives}."
+        _reject(message, param, "mutually_exclusive_parameters")
 
 
 # ---- objects that a request names ------------------------------------------------------------------------------------

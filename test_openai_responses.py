@@ -17462,8 +17462,13 @@ def test_file_batch_with_unknown_file_is_rejected(client):
         client.vector_stores.file_batches.create(add_store(client), file_ids=["file-x"])
 
 
-NO_FILES = "Missing mutually exclusive parameters: ''. Ensure you are providing exactly one of: 'file_ids' or 'files'."
-FILES_TWICE = "Mutually exclusive parameters: ''. Ensure you are only providing one of: 'file_ids' or 'files'."
+NO_FILES = (
+    "Missing mutually exclusive parameters: 'file_ids', 'files'. "
+    "Ensure you are providing exactly one of: 'file_ids' or 'files'."
+)
+FILES_TWICE = (
+    "Mutually exclusive parameters: 'file_ids', 'files'. Ensure you are only providing one of: 'file_ids' or 'files'."
+)
 
 
 @pytest.mark.skipif("files" not in _param_names("vector_stores.file_batches.create"), reason="this SDK has no files")
