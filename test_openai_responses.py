@@ -7808,6 +7808,7 @@ LONE_REASONING = {
         CALL_ITEM | {"call_id": "call_9"},
         OUTPUT_ITEM | {"call_id": "call_9"},
     ],
+    "call with another id": [USER, REASONING, CALL_ITEM | {"id": "fc_9"}, OUTPUT_ITEM],
     "output without an id": [USER, REASONING, OUTPUT_ITEM, STORED_CALL],
     "call after a message": [REASONING, USER, STORED_CALL, OTHER_CALL, OUTPUT_ITEM, OTHER_OUTPUT],
     "more reasoning": [USER, REASONING, REASONING | {"id": "rs_2"}, SEARCH],
@@ -12368,6 +12369,14 @@ def test_outputs_after_parallel_calls_have_their_order(openai_mock, client):
 
 
 @requires("shell_call_output")
+def test_output_has_the_call_id_of_a_call_of_its_type(openai_mock, client):
+    item_types = ["apply_patch_call", "shell_call", "shell_call_output"]
+    openai_mock.responses.create.response = {"output": [{"type": item_type} for item_type in item_types]}
+    _, shell_call, output = client.responses.create(**INPUT_REQUEST).output
+    assert output.call_id == shell_call.call_id
+
+
+@requires("shell_call_output")
 def test_output_after_an_answered_call_has_an_id_of_its_own(openai_mock, client):
     openai_mock.responses.create.response = {"output": [SHELL, SHELL_RESULT, SHELL_RESULT, SHELL]}
     call_ids = [item.call_id for item in client.responses.create(**INPUT_REQUEST).output]
@@ -13132,6 +13141,14 @@ def test_background_response_whose_stream_is_not_read_advances_with_each_retriev
     assert [snapshot.status for snapshot in snapshots] == ["in_progress", "completed", "completed"]
     assert [snapshot.output_text for snapshot in snapshots] == ["", "done", "done"]
     assert [event.type for event in stream][-1] == "response.completed"
+
+
+def test_stream_of_a_background_response_keeps_a_status_set_in_the_state(openai_mock, client):
+    stream = client.responses.create(**BACKGROUND_STREAM)
+    id = next(stream).response.id
+    openai_mock.state["responses"][id]["status"] = "incomplete"
+    next(stream)
+    assert client.responses.retrieve(id).status == "incomplete"
 
 
 def test_resumed_stream_of_a_background_response_has_the_rest_and_finishes_it(openai_mock, client):
@@ -22404,6 +22421,14 @@ def test_other_files_of_a_skill_archive_are_not_decompressed(client):
         tracemalloc.stop()
     assert skill.name == "weather"
     assert peak < 10 * 2**20
+
+
+@requires("skills.create")
+def test_archived_manifest_is_read_up_to_a_limit(client):
+    text = "name: weather\n" + " " * 2**20 + "\ndescription: Beyond the limit."
+    skill = client.skills.create(files=[("skill.zip", zipped(SKILL=text))])
+    assert skill.name == "weather"
+    assert skill.description != "Beyond the limit."
 
 
 @requires("skills.create")
