@@ -17931,12 +17931,12 @@ class _WatchedStream(_TappedStream):
     """A stream that remembers the mistakes in its content, because the application may catch them.
 
     source: the stream to read.
-    add_mistake: called with the exception of each mistake.
+    handle_mistake: called with the exception of each mistake. It returns the exception that the client should get.
     """
 
-    def __init__(self, source: Any, add_mistake: Callable[[Exception], None]) -> None:
+    def __init__(self, source: Any, handle_mistake: Callable[[Exception], BaseException]) -> None:
         super().__init__(source)
-        self.add_mistake = add_mistake
+        self.handle_mistake = handle_mistake
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
@@ -17948,10 +17948,10 @@ class _WatchedStream(_TappedStream):
             is_set = error is getattr(self.source, "raised_fault", None)
             if mistake is None or is_set:
                 raise
-            self.add_mistake(mistake)
-            if mistake is error:
-                raise
-            raise mistake from error
+            if mistake is not error:
+                mistake.__cause__ = error
+            client_exception = self.handle_mistake(mistake)
+            raise client_exception from client_exception.__cause__
 
 
 async def _to_async_iterator(items: Iterable[Any]) -> Any:
@@ -19075,8 +19075,18 @@ class Router(respx.MockRouter):
     def _watch(self, request: httpx.Request, response: httpx.Response) -> httpx.Response:
         """Have the mistakes that are found while a response is read added to those of the mock. Returns the response."""
         if not isinstance(response.stream, httpx.ByteStream):
-            response.stream = _WatchedStream(response.stream, functools.partial(self._add_mistake, request))
+            response.stream = _WatchedStream(
+                response.stream, functools.partial(self._handle_mistake_in_stream, request)
+            )
         return response
+
+    def _handle_mistake_in_stream(self, request: httpx.Request, error: Exception) -> BaseException:
+        """Add a mistake to those of the mock, and return the exception that the client should get.
+
+        The SDK reads a response that isn't streamed within `request`, which retries it. Nothing retries other streams.
+        """
+        self._add_mistake(request, error)
+        return _to_client_exception(error, request) if _unwraps_mock_errors.get() else error
 
     def _add_mistake(self, request: httpx.Request, error: Exception) -> None:
         self._mock._add_mistake(error, f"{request.method} {request.url.path}")
@@ -19357,14 +19367,22 @@ def _patch_sdk_request(send: Any) -> Any:
     return request_async if inspect.iscoroutinefunction(send) else request
 
 
+# True within a call of the SDK that raises the cause of a `MockError`.
+_unwraps_mock_errors = contextvars.ContextVar("_unwraps_mock_errors", default=False)
+
+
 @contextlib.contextmanager
 def _unwrap_mock_errors() -> Iterator[None]:
     """Raise the cause of a `MockError` instead of the `MockError`."""
+    outer = _unwraps_mock_errors.get()
+    _unwraps_mock_errors.set(True)
     try:
         yield
     except MockError as mock_error:
         cause = mock_error.__cause__ or mock_error
         raise cause from cause.__cause__
+    finally:
+        _unwraps_mock_errors.set(outer)
 
 
 # ---- httpx and httpx2 ------------------------------------------------------------------------------------------------

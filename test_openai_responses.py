@@ -24745,6 +24745,33 @@ def test_fault_after_the_last_piece_of_a_download_is_a_mistake(openai_mock, clie
         response.read()
 
 
+def broken_pieces():
+    yield b"abc"
+    raise KeyError("choices")
+
+
+@pytest.mark.parametrize(
+    "answer, message",
+    [
+        (lambda: streamed(b"abc", fail_after=2), r"fail_after=2\): the stream has only 1 event; expected 1 or less"),
+        (broken_pieces, "choices"),
+    ],
+    ids=["fault after the last piece", "bug in a generator"],
+)
+@pytest.mark.parametrize("name", ["files.content", "audio.speech.create"])
+def test_mistake_while_a_download_is_read_is_raised_without_retries(openai_mock, client_kind, name, answer, message):
+    endpoint = operator.attrgetter(name)(openai_mock)
+    endpoint.response = answer()
+    arguments = {"file_id": "file-1"} if name == "files.content" else {"model": "m", "voice": "alloy", "input": "Hi"}
+
+    async def download(client):
+        await awaited(operator.attrgetter(name)(client)(**arguments))
+
+    with pytest.raises((AssertionError, KeyError), match=message):
+        run_with_client(client_kind, download)
+    assert endpoint.call_count == 1
+
+
 def test_fault_may_be_after_the_end_of_an_error(create):
     create.response = streamed(lambda request: error(400, "Too long."), fail_after=3)
     with pytest.raises(openai.BadRequestError, match="Too long"):
