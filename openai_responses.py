@@ -17932,11 +17932,13 @@ class _WatchedStream(_TappedStream):
 
     source: the stream to read.
     handle_mistake: called with the exception of each mistake. It returns the exception that the client should get.
+    mistake: the mistake that ended the stream, or None.
     """
 
     def __init__(self, source: Any, handle_mistake: Callable[[Exception], BaseException]) -> None:
         super().__init__(source)
         self.handle_mistake = handle_mistake
+        self.mistake: Exception | None = None
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
@@ -17950,6 +17952,7 @@ class _WatchedStream(_TappedStream):
                 raise
             if mistake is not error:
                 mistake.__cause__ = error
+            self.mistake = mistake
             client_exception = self.handle_mistake(mistake)
             raise client_exception from client_exception.__cause__
 
@@ -21247,16 +21250,22 @@ def _mistake_response(error: BaseException) -> httpx.Response:
 
 
 def _mistake_to_service_error(error: BaseException) -> _ServiceError:
-    """Convert a mistake of the test to an error of the service. Log it with its traceback unless it is an assertion."""
-    import logging
-
+    """Convert a mistake of the test to an error of the service. Log it unless it is an assertion."""
     if isinstance(error, MockError) and error.__cause__:
         error = error.__cause__
-    if not isinstance(error, AssertionError):  # the mistake may be in the code of the test
-        logging.getLogger("openai_responses").error("%s", error, exc_info=error)
+    if not isinstance(error, AssertionError):
+        _log_mistake(error)
     statuses = {AllMockedAssertionError: 404, _MissingInSDKError: 501}
     found = (status for error_type, status in statuses.items() if isinstance(error, error_type))
     return _ServiceError(next(found, _MISTAKE_STATUS), str(error), type="mock_error")
+
+
+def _log_mistake(error: BaseException) -> None:
+    """Log a mistake of the test, with its traceback unless it is an assertion: the mistake may be in the test's code."""
+    import logging
+
+    traceback = None if isinstance(error, AssertionError) else error
+    logging.getLogger("openai_responses").error("%s", error, exc_info=traceback)
 
 
 def _mock_error(message: str) -> httpx.Response:
@@ -21331,7 +21340,10 @@ _HEADERS_OF_ASGI_SERVERS = {b"date", b"transfer-encoding"}
 
 
 async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
-    """Send a stream until it ends or the client disconnects, and return its size. Raises the fault that it ends with."""
+    """Send a stream until it ends or the client disconnects, and return its size. Raises the fault that it ends with.
+
+    A mistake of the test breaks the connection as a fault does. It is logged, because the client doesn't get its message.
+    """
     import anyio
 
     paced = stream.source if isinstance(stream, _TappedStream) else stream
@@ -21359,12 +21371,14 @@ async def _send_stream(stream: Any, receive: Any, send: Any) -> int:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await anyio.sleep(0)  # lets other tasks run, and lets this one notice a disconnected client
             await send({"type": "http.response.body"})
-        except Exception as error:  # raised below, because the task group would wrap it in an exception group
-            fault = error
+        except (Exception, MockError) as error:
+            fault = error  # raised below, because the task group would wrap it in an exception group
             # without this message, granian would send a 500 instead of breaking the connection
             await send({"type": "http.response.body", "body": b"", "more_body": True})
         group.cancel_scope.cancel()
     await stream.aclose()
+    if isinstance(stream, _WatchedStream) and stream.mistake:
+        _log_mistake(stream.mistake)
     if fault:
         raise fault
     return size

@@ -29369,6 +29369,41 @@ async def test_mistake_in_a_callable_is_logged_by_the_server_and_not_retried(res
     app.mistakes.clear()
 
 
+@pytest.mark.parametrize(
+    "response, message",
+    [
+        (streamed("Hello there", stop_after=40), "streamed(..., stop_after=40): the stream has only 4 events"),
+        (broken_pieces, "choices"),
+    ],
+    ids=["fault after the last event", "bug in a generator"],
+)
+async def test_mistake_after_the_beginning_of_a_stream_is_logged_by_the_server(response, message, caplog):
+    app = OpenAIMock()
+    app.chat.completions.create.response = response
+    with pytest.raises((AssertionError, KeyError), match=re.escape(message)):  # the transport raises it in the client
+        await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST | {"stream": True})
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert message in caplog.text
+    app.mistakes.clear()
+
+
+async def test_fault_in_a_stream_is_not_logged_by_the_server(caplog):
+    app = OpenAIMock()
+    app.chat.completions.create.response = streamed("Hello there", fail_after=2)
+    with pytest.raises(httpx.RemoteProtocolError, match="broke off the stream"):
+        await server_request(app, "POST", "/v1/chat/completions", json=CHAT_REQUEST | {"stream": True})
+    assert caplog.records == []
+
+
+async def test_mistake_in_a_download_over_asgi_is_raised_without_retries_while_a_mock_is_active(openai_mock):
+    app = OpenAIMock()
+    app.files.content.response = streamed(b"abc", fail_after=2)
+    with pytest.raises(AssertionError, match="the stream has only 1 event"):
+        await server_client(app).files.content("file-1")
+    assert app.files.content.call_count == 1
+    app.mistakes.clear()
+
+
 async def test_call_without_a_response_is_reported_by_the_server_without_a_log_entry(caplog):
     app = OpenAIMock(only_scripted=True)
     with pytest.raises(openai.BadRequestError, match="only_scripted") as raised:
