@@ -26774,8 +26774,17 @@ def _recording_run() -> _RecordingRun | None:
     return _recording_runs[-1] if _recording_runs else None
 
 
+# The scopes of the fixtures that pytest is setting up, the innermost last. Empty while a test runs.
+_fixture_scopes: list[str] = []
+
+
 def _current_test() -> str | None:
-    """Return the name of the test that pytest runs, such as `TestWeather::test_rain[Oslo]`, or None without pytest."""
+    """Return the name of the test that pytest runs, such as `TestWeather::test_rain[Oslo]`, or None without pytest.
+
+    Return None, too, in the setup of a fixture for several tests, such as one of a module, even if only one test runs.
+    """
+    if _fixture_scopes and _fixture_scopes[-1] != "function":
+        return None
     node_id = re.sub(r" \(\w+\)$", "", os.environ.get("PYTEST_CURRENT_TEST", ""))
     return node_id.partition("::")[2] or None
 
@@ -27232,6 +27241,14 @@ def _fixtures_module() -> types.ModuleType:
         served_mock._finish_recording()
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(fixturedef: Any) -> Iterator[None]:
+        _fixture_scopes.append(fixturedef.scope)
+        try:
+            return (yield)
+        finally:
+            _fixture_scopes.pop()
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(item: Any) -> Iterator[None]:
         _mocks_of_item(item).clear()  # a plugin may run the test again
         return (yield from _check_mistakes_of_phase(item, is_setup=True))
@@ -27276,6 +27293,7 @@ def _fixtures_module() -> types.ModuleType:
     module.openai_mock = openai_mock
     module.openai_server = openai_server
     module._openai_mock_of_the_mark = _openai_mock_of_the_mark
+    module.pytest_fixture_setup = pytest_fixture_setup
     module.pytest_runtest_setup = pytest_runtest_setup
     module.pytest_runtest_call = pytest_runtest_call
     module.pytest_runtest_teardown = pytest_runtest_teardown

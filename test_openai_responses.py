@@ -34473,6 +34473,34 @@ def test_recording_of_a_mock_for_several_tests_names_no_test(run_recorded_suite,
     run_recorded_suite(suite, "-k", "two").assert_outcomes(passed=1, deselected=1)
     run_recorded_suite(suite).assert_outcomes(passed=2)
     assert len(openai_server.mock.requests) == 3
+    run_recorded_suite(suite, "--openai-record", "-k", "two").assert_outcomes(passed=1, deselected=1)
+    assert [exchange.get("test") for exchange in read_exchanges(tmp_path / "module.json")] == [None, None]
+
+
+@requires_uvicorn
+@pytest.mark.parametrize("scope, test", [("class", None), ("function", "test_two")])
+def test_recording_of_one_test_names_it_unless_the_mock_is_for_several(
+    run_recorded_suite, openai_server, tmp_path, scope, test
+):
+    suite = f"""
+        @pytest.fixture
+        def first():
+            pass
+
+        @pytest.fixture(scope={scope!r})
+        def some_mock():
+            with openai_responses.OpenAIMock(base_url=URL, recording="some.json") as some_mock:
+                yield some_mock
+
+        @pytest.fixture
+        def last(some_mock):
+            pass
+
+        def test_two(first, last):
+            ask("two")
+    """
+    run_recorded_suite(suite, "--openai-record").assert_outcomes(passed=1)
+    assert [exchange.get("test") for exchange in read_exchanges(tmp_path / "some.json")] == [test]
 
 
 def drift_of(old, new):
