@@ -24335,7 +24335,8 @@ def mock(
             openai_mock.responses.create.response = "Hi!"
 
     It decorates functions, coroutine functions and classes, with or without parentheses. In a class it decorates each test
-    method. A test that has a parameter `openai_mock` gets the mock. `async with` works too.
+    method. A test that has a parameter `openai_mock` gets the mock. `async with` works too. A test with several decorators,
+    such as a decorated method of a decorated class, has one mock with the settings of all, and the innermost wins.
 
     func: the function or class, if it is used without parentheses.
     base_url, state, strict, only_scripted, assert_all_used, recording: settings of the `OpenAIMock`. They override
@@ -24368,11 +24369,15 @@ class _MockDecorator:
     """The result of `mock(...)`: decorates tests and classes of tests, and is a context manager.
 
     A decorated test and the fixture `openai_mock` that serves the test share this object, with the settings and the mock.
+
+    inner: the decorator below this one, such as that of a method in a decorated class, or None. It gets the same mock.
     """
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: dict[str, Any], inner: _MockDecorator | None = None) -> None:
         self.settings = settings
-        self.fixture_mock: OpenAIMock | None = None  # the mock of the fixture, while the decorated test runs
+        self.inner = inner
+        # the mock of the fixture, or of the decorator above this one, while the decorated test runs
+        self.outer_mock: OpenAIMock | None = None
         self.entered: list[OpenAIMock] = []
 
     def __call__(self, target: Any) -> Any:
@@ -24409,20 +24414,25 @@ class _MockDecorator:
 
     def _decorate_function(self, func: Callable[..., Any]) -> Callable[..., Any]:
         _reject_generator_function(func)
+        inner = getattr(func, "openai_mock", None)
+        if isinstance(inner, _MockDecorator):
+            decorator = _MockDecorator({**self.settings, **inner.settings}, inner)
+        else:
+            decorator = self
         if inspect.iscoroutinefunction(func):
 
             @functools.wraps(func)
             async def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with self._active_for(func, kwargs):
+                with decorator._active_for(func, kwargs):
                     return await func(*args, **kwargs)
         else:
 
             @functools.wraps(func)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                with self._active_for(func, kwargs):
+                with decorator._active_for(func, kwargs):
                     return func(*args, **kwargs)
 
-        wrapper.openai_mock = self
+        wrapper.openai_mock = decorator
         return _use_fixture(wrapper) if _pytest_configs else _hide_mock_param(wrapper, func)
 
     @contextlib.contextmanager
@@ -24434,19 +24444,29 @@ class _MockDecorator:
             # the check runs here, and not when the mock stops, so that the test itself fails
             asserts_all_used = openai_mock._asserts_all_used
             openai_mock._asserts_all_used = False
-            yield
+            with self.inner._in_use(openai_mock) if self.inner else contextlib.nullcontext():
+                yield
             if asserts_all_used:
                 openai_mock.assert_all_used()
 
+    @contextlib.contextmanager
+    def _in_use(self, openai_mock: OpenAIMock) -> Iterator[None]:
+        """Have the decorated test use a mock, that of the fixture or of the decorator above this one."""
+        self.outer_mock = openai_mock
+        try:
+            yield
+        finally:
+            self.outer_mock = None
+
     def _mock_of_test(self, func: Callable[..., Any], passed: OpenAIMock | None) -> Any:
-        """Return a context manager of the mock for a test: the fixture's, the one that was passed to it, or a new one."""
-        if self.fixture_mock:
-            return self.fixture_mock  # the mock is entered again, because `setUp` may have started another mock since
+        """Return a context manager of the mock for a test: the outer one, the one that was passed to it, or a new one."""
+        if self.outer_mock:
+            return self.outer_mock  # the mock is entered again, because `setUp` may have started another mock since
         if passed:
             if self.settings:
                 raise TypeError(_unused_settings_message(f"the decorator of {func.__name__}", self.settings))
             return contextlib.nullcontext(passed)
-        return _mock_for_test(self.settings, func.__code__.co_filename)
+        return _mock_for_test(self.settings, inspect.unwrap(func).__code__.co_filename)
 
     def __enter__(self) -> OpenAIMock:
         self.entered.append(OpenAIMock(**self.settings))
@@ -27208,9 +27228,8 @@ def _fixtures_module() -> types.ModuleType:
         settings = {**_marker_settings(request), **decorator.settings}
         openai_mock = _mock_for_test(settings, str(request.path)).start()
         _mocks_of_item(request.node)["openai_mock"] = openai_mock
-        decorator.fixture_mock = openai_mock
-        yield openai_mock
-        decorator.fixture_mock = None
+        with decorator._in_use(openai_mock):
+            yield openai_mock
         openai_mock.router.stop(quiet=True)  # the hooks of the phases check mistakes and `assert_all_used`
 
     @pytest.fixture(autouse=True)

@@ -35188,6 +35188,65 @@ def test_decorated_tests_work_with_the_plugin_disabled(run_suite, monkeypatch):
     run_suite(with_helpers(WITHOUT_PLUGIN_SUITE), "-p", "no:openai_responses").assert_outcomes(passed=4)
 
 
+NESTED_DECORATORS_SUITE = """
+    import functools, unittest
+    import openai_responses
+
+    def settings(openai_mock):
+        return openai_mock._strict, openai_mock._only_scripted
+
+    def another_decorator(function):
+        return functools.wraps(function)(lambda *args, **kwargs: function(*args, **kwargs))
+
+    @openai_responses.mock(strict=True, only_scripted=True)
+    class TestInner(unittest.TestCase):
+        @openai_responses.mock(strict=False)
+        def test_method_overrides_the_class(self, openai_mock):
+            assert settings(openai_mock) == (False, True)
+
+        @openai_responses.mock()
+        @another_decorator
+        @openai_responses.mock(strict=False)
+        def test_methods_with_two_decorators(self, openai_mock):
+            assert settings(openai_mock) == (False, True)
+
+        @openai_responses.mock(strict=False)
+        def test_method_without_the_parameter(self):
+            (openai_mock,) = {router._mock for router in openai_responses._active_routers()}
+            assert settings(openai_mock) == (False, True)
+
+        def test_other_method(self, openai_mock):
+            assert settings(openai_mock) == (True, True)
+
+    @openai_responses.mock(strict=True)
+    class TestInherited(TestInner):
+        pass
+
+    @openai_responses.mock()
+    class TestUnused:
+        @openai_responses.mock(assert_all_used=True)
+        def test_unused_step(self, openai_mock):
+            openai_mock.responses.create.response = ["never"]
+
+    @openai_responses.mock()
+    @openai_responses.mock(strict=True)
+    async def test_coroutine_function(openai_mock):
+        assert settings(openai_mock) == (True, False)
+"""
+
+
+def test_innermost_decorator_wins(run_suite):
+    result = run_suite(NESTED_DECORATORS_SUITE, "-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")
+    result.assert_outcomes(passed=9, failed=1)
+    result.stdout.fnmatch_lines(["*responses.create* has 1 step left of 1*"])
+
+
+def test_innermost_decorator_wins_under_unittest(tmp_path):
+    (tmp_path / "test_it.py").write_text(inspect.cleandoc(NESTED_DECORATORS_SUITE), encoding="utf-8")
+    completed = python("-m", "unittest", "test_it", cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert "Ran 8 tests" in completed.stderr
+
+
 def test_decorated_class_that_a_conftest_imports_uses_the_fixture(run_suite, tmp_path):
     base = """
         class Base:
