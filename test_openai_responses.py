@@ -33973,6 +33973,14 @@ def test_file_outside_the_folder_of_a_recording_is_refused(openai_mock, tmp_path
         openai_mock.load(path)
 
 
+def test_recorded_stream_may_break_after_its_last_event(openai_mock, client_kind, tmp_path):
+    response = {"status": 200, "events": list(chunks()), "fault": "ReadError"}
+    request = {"path": "/chat/completions", "body": CHAT_REQUEST | {"stream": True}}
+    exchange = {"endpoint": CHAT_CREATE, "request": request, "response": response}
+    openai_mock.load(write_exchanges(tmp_path / "a.json", exchange))
+    assert run_with_client(client_kind, stream_with) == "one two three"
+
+
 def test_message_of_both_directions_in_a_recording_raises(openai_mock, tmp_path):
     response = {"status": 101, "messages": [{"sent": 1, "received": 2}]}
     exchange = {"endpoint": "responses.connect", "request": {"path": "/responses"}, "response": response}
@@ -34221,6 +34229,37 @@ def test_served_mock_waits_for_the_service_no_longer_than_its_client(recorder, m
         while not any(record._raised for record in server.mock.requests) and time.monotonic() < deadline:
             time.sleep(0.001)
     assert [exchange["response"] for exchange in read_exchanges(recorder.path)] == [{"fault": "ReadTimeout"}]
+
+
+def test_forwarded_request_has_the_timeout_of_its_client_and_a_short_one_to_connect():
+    request = httpx.Request("GET", BASE_URL, headers={"x-stainless-read-timeout": "60"})
+    assert openai_responses._forwarded_timeout(request) == {"connect": 10, "read": 60, "write": 60, "pool": 60}
+
+
+async def test_unanswered_calls_of_the_service_do_not_block_others():
+    connections = []
+    all_connected = asyncio.Event()
+
+    async def accept(reader, writer):
+        connections.append(writer)
+        if len(connections) == 101:  # httpx has at most 100 by default
+            all_connected.set()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    transport = openai_responses._service_transport(asyncio.get_running_loop())
+    request = httpx.Request("GET", f"http://127.0.0.1:{port}/v1/models")
+    calls = [asyncio.create_task(transport.handle_async_request(request)) for _ in range(101)]
+    try:
+        await asyncio.wait_for(all_connected.wait(), 10)
+    finally:
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        for connection in connections:
+            connection.close()
+        server.close()
+    assert len(connections) == 101
 
 
 @requires_uvicorn
@@ -35503,6 +35542,35 @@ def test_settings_are_an_error_if_the_suite_has_a_fixture_of_the_same_name(run_s
     hint = "a fixture openai_mock which overrides the plugin's; write OpenAIMock(strict=True) in that fixture"
     result.stdout.fnmatch_lines([f"*the mark openai_mock has settings (strict=True)*{hint}*"])
     result.stdout.fnmatch_lines([f"*the decorator of test_decorator_with_a_setting has settings (strict=True)*{hint}*"])
+
+
+RERUNNING_CONFTEST = """
+    from _pytest.runner import runtestprotocol
+
+    def pytest_runtest_protocol(item, nextitem):
+        runtestprotocol(item, log=False, nextitem=nextitem)
+        item._initrequest()
+        runtestprotocol(item, nextitem=nextitem)
+        return True
+"""
+
+
+def test_report_of_a_rerun_has_no_requests_of_the_first_run(run_suite, tmp_path):
+    (tmp_path / "conftest.py").write_text(inspect.cleandoc(RERUNNING_CONFTEST), encoding="utf-8")
+    suite = """
+        runs = []
+
+        @pytest.fixture
+        def unreliable():
+            runs.append(1)
+            assert len(runs) == 1
+
+        def test_failing(unreliable, openai_mock):
+            assert not chat_text()
+    """
+    result = run_suite(with_helpers(suite))
+    result.assert_outcomes(errors=1)
+    result.stdout.no_fnmatch_line("*OpenAI requests*")
 
 
 def test_settings_apply_if_the_suite_extends_the_fixture(run_suite):
