@@ -196,12 +196,13 @@ def apply(source: str, fault: Fault) -> str:
 def tests_by_line(project: pathlib.Path) -> dict[int, list[str]]:
     """Run the whole suite of a copy of the project. Map each line of the module to the names of the tests that ran it.
 
-    Exit if a test fails, because then no fault could be told from the failure.
+    Exit with the end of pytest's output if a test fails, because then no fault could be told from the failure.
     """
     settings = project / "faults.coveragerc"
     settings.write_text(f"[run]\ninclude = {MODULE}\ndynamic_context = test_function\ndata_file = .coverage.faults\n")
-    if _run(project, ["-m", "coverage", "run", f"--rcfile={settings.name}", *PYTEST]) != 0:
-        sys.exit("the suite fails without any fault")
+    status, output = _run(project, ["-m", "coverage", "run", f"--rcfile={settings.name}", *PYTEST])
+    if status != 0:
+        sys.exit("\n".join([*output.splitlines()[-40:], "the suite fails without any fault"]))
     data = coverage.CoverageData(str(project / ".coverage.faults"))
     data.read()
     contexts_by_line = data.contexts_by_lineno(str((project / MODULE).resolve()))
@@ -247,22 +248,30 @@ def likely_tests(line: int, lines: list[str], candidates: list[str], words: dict
 def is_noticed(project: pathlib.Path, first_tests: list[str]) -> bool:
     """Run some tests of a copy of the project, then all. Return True if one fails, or if they don't end."""
     first = [f"{TESTS}.py::{name}" for name in first_tests]
-    if _run(project, [*PYTEST, *ENDLESS_LOOP, *first]) != 0:
+    if _run(project, [*PYTEST, *ENDLESS_LOOP, *first])[0] != 0:
         return True
-    return _run(project, [*PYTEST, *ENDLESS_LOOP, *WHOLE_SUITE]) != 0
+    return _run(project, [*PYTEST, *ENDLESS_LOOP, *WHOLE_SUITE])[0] != 0
 
 
-def _run(project: pathlib.Path, arguments: list[str]) -> int | None:
-    """Run Python in a copy of the project, whose module every process imports. Return its exit status.
+def _run(project: pathlib.Path, arguments: list[str]) -> tuple[int | None, str]:
+    """Run Python in a copy of the project, whose module every process imports. Return its exit status and its output.
 
     The status is None if the process took too long.
     """
     environment = os.environ | {"PYTHONPATH": str(project)}
     command = [sys.executable, *arguments]
     try:
-        return subprocess.run(command, cwd=project, env=environment, capture_output=True, timeout=TIMEOUT).returncode
-    except subprocess.TimeoutExpired:
-        return None
+        completed = subprocess.run(
+            command,
+            cwd=project,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired as error:
+        return None, (error.output or b"").decode(errors="replace")
+    return completed.returncode, completed.stdout.decode(errors="replace")
 
 
 def sections(source: str) -> dict[int, str]:
