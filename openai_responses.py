@@ -23942,7 +23942,7 @@ class Record:
         assert (record.method, record.path, record.status) == ("POST", "/v1/chat/completions", 200)
 
     `record["model"]` looks a parameter up in the body, the path and the query, and raises `KeyError` if there is none.
-    `"model" in record` tells if there is one.
+    `"model" in record` is true if there is one.
 
     endpoint: the dotted name of the endpoint, "" if the path is unknown.
     params: the parameters of the path.
