@@ -24220,7 +24220,8 @@ def _first_list_mismatch(actual: list[Any], expected: Sequence[Any], place: str)
     owners: dict[int, int] = {}
     for position, item in enumerate(expected):
         if not _claim_element(actual, expected, position, owners, set()):
-            adjective = "other " if item in expected[:position] else ""
+            is_taken = any(_first_mismatch(element, item) is None for element in actual)
+            adjective = "other " if is_taken else ""
             return f"{place} has no {adjective}{_short_repr(item)}"
     return None
 
@@ -24232,20 +24233,20 @@ def _claim_element(
 
     An element that another expected element has is taken if that one can match another (the algorithm of Kuhn).
     position: the position of the expected element.
-    owners: the position of the expected element that has an element, by the position of the latter. It is changed.
+    owners: the position in `expected` by the position in `actual`. This function changes it.
     tried: the positions of the elements that cannot be taken.
     """
-    matching = [index for index, element in enumerate(actual) if _first_mismatch(element, expected[position]) is None]
-    for index in matching:
-        if index not in owners:
+    for index, element in enumerate(actual):
+        if index not in owners and _first_mismatch(element, expected[position]) is None:
             owners[index] = position
             return True
-    for index in matching:
-        if index not in tried:
-            tried.add(index)
-            if _claim_element(actual, expected, owners[index], owners, tried):
-                owners[index] = position
-                return True
+    for index in list(owners):
+        if index in tried or _first_mismatch(actual[index], expected[position]) is not None:
+            continue
+        tried.add(index)
+        if _claim_element(actual, expected, owners[index], owners, tried):
+            owners[index] = position
+            return True
     return False
 
 
