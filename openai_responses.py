@@ -84,7 +84,6 @@ import mimetypes
 import operator
 import os
 import pkgutil
-import pprint
 import random
 import re
 import ssl
@@ -1147,15 +1146,21 @@ def _times_text(count: int) -> str:
 
 
 def _pretty_json_lines(value: Any) -> list[str]:
-    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line.
-
-    A value with keys that JSON can't have, or that can't be sorted, is returned as Python code.
-    """
+    """Return a value as indented JSON with sorted keys, one string per line, to compare two values line by line."""
     try:
         text = json.dumps(value, indent=2, default=repr, ensure_ascii=False, sort_keys=True)
-    except TypeError:
-        text = pprint.pformat(value, width=1)
+    except TypeError:  # keys that JSON can't have, or that can't be sorted
+        text = json.dumps(_with_string_keys(value), indent=2, default=repr, ensure_ascii=False, sort_keys=True)
     return text.splitlines()
+
+
+def _with_string_keys(value: Any) -> Any:
+    """Return a value in which every key of a dict is a string: any other key is replaced by its repr."""
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else repr(key): _with_string_keys(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_string_keys(item) for item in value]
+    return value
 
 
 # ======================================================================================================================

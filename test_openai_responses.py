@@ -31561,8 +31561,12 @@ def test_assert_called_with_shows_the_difference(create):
 @pytest.mark.parametrize("key", [1, (1, 2)], ids=["number", "tuple"])
 def test_assert_called_with_shows_the_difference_of_keys_that_are_not_strings(create, key):
     complete("hello", metadata={"a": "b"})
-    with pytest.raises(AssertionError, match=rf"different arguments: metadata\.{re.escape(str(key))} is missing\n"):
-        create.assert_called_with(metadata={key: "b", "a": "b"})
+    with pytest.raises(
+        AssertionError, match=rf"different arguments: metadata\.{re.escape(str(key))} is missing\n"
+    ) as raised:
+        create.assert_called_with(metadata={key: "b", "a": "b"}, model="m")
+    changed_lines = [line for line in str(raised.value).splitlines() if re.match(r"[+-] ", line)]
+    assert changed_lines == [f'-    "{key!r}": "b",']
 
 
 # ---- the request log -------------------------------------------------------------------------------------------------
