@@ -21679,7 +21679,7 @@ def _find_endpoint(mock: OpenAIMock, name: str) -> Endpoint:
     """Return the endpoint of a dotted name. Raises `AttributeError` if the name is not one of an endpoint."""
     names = _names_below("")
     first = name.partition(".")[0]
-    if first not in names:  # `_resolve_name` would list the mock's other attributes, too
+    if first not in names and not _later_release_message(name):  # `_resolve_name` would list the mock's attributes, too
         hint = _did_you_mean(first, names)
         raise AttributeError(f"no endpoint begins with {first!r}.{hint} Available: {', '.join(names)}")
     found = _resolve_name(mock, name)
@@ -23886,14 +23886,22 @@ def _resolve_name(mock: OpenAIMock, name: str) -> Any:
     raise AttributeError(_unknown_name_message(name))
 
 
+def _later_release_message(name: str) -> str:
+    """Return the message for a dotted name that only a later release of the SDK has, or "" for any other name."""
+    releases = [_first_release(row_name) for row_name, *_ in _ROUTES if f"{row_name}.".startswith(f"{name}.")]
+    if not releases or min(releases) <= _installed_release():
+        return ""
+    return _newer_release_message(f"openai_mock.{name}", min(releases))
+
+
 def _unknown_name_message(name: str) -> str:
     """Return the message for a dotted name without an endpoint, with the names that its first unknown part can be.
 
     The message for a name of a later release of the SDK has that release instead.
     """
-    releases = [_first_release(row_name) for row_name, *_ in _ROUTES if f"{row_name}.".startswith(f"{name}.")]
-    if releases and min(releases) > _installed_release():
-        return _newer_release_message(f"openai_mock.{name}", min(releases))
+    message = _later_release_message(name)
+    if message:
+        return message
     owner = ""
     for part in name.split("."):
         path = f"{owner}.{part}" if owner else part

@@ -30164,6 +30164,13 @@ async def test_pattern_that_takes_little_time_is_accepted(pattern):
     assert await control_request(OpenAIMock(), "PUT", CHAT_RULES_PATH, rule) == (200, "Hi")
 
 
+@pytest.mark.skipif("decisions.create" not in MISSING_NAMES, reason="this SDK has decisions")
+async def test_control_plane_names_the_release_that_has_an_endpoint():
+    status, answer = await control_request(OpenAIMock(), "PUT", "responses/decisions.create", "yes")
+    assert status == 404
+    assert "needs openai 3.26.0 or later" in answer["error"]["message"]
+
+
 async def test_control_plane_returns_the_request_log_in_pages(recorded_app):
     _, records = await control_request(recorded_app, "GET", "requests")
     assert await control_request(recorded_app, "GET", "requests?limit=2") == (200, records[:2])
