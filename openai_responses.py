@@ -9163,9 +9163,10 @@ def _code_container_id(call: _Call, response: Mapping[str, Any]) -> Any:
         return container
     container_ids = []
     if container:
-        context = reversed(_conversation_items(call))
-        container_ids = [item.get("container_id") for item in context if item.get("type") == "code_interpreter_call"]
-    active_ids = (id for id in container_ids if _is_active_container(call, id))
+        for item in reversed(_conversation_items(call)):
+            if item.get("type") == "code_interpreter_call" and item.get("container_id"):
+                container_ids.append(item["container_id"])
+    active_ids = (id for id in container_ids if _use_container(call, id))
     return next(itertools.chain(active_ids, _container_ids(response["output"])), None)
 
 
@@ -16809,8 +16810,8 @@ def _require_active_container(call: _Call, id: Any = None) -> None:
         _reject("Container is expired.")
 
 
-def _is_active_container(call: _Call, id: Any) -> bool:
-    """Return True if a container is not expired. Using it postpones its expiry. Unknown containers don't expire."""
+def _use_container(call: _Call, id: Any) -> bool:
+    """Postpone the expiry of a container, and return True if it is not expired. An unknown container never expires."""
     return id not in call.store["containers"] or _touch_container(call, id)["status"] != "expired"
 
 

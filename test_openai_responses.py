@@ -12481,6 +12481,13 @@ def test_code_runs_in_the_container_of_the_context(openai_mock, client, context)
     assert set(containers_of(second)) == set(containers_of(first))
 
 
+def test_call_without_a_container_in_the_context_names_no_container(openai_mock, client):
+    openai_mock.responses.create.response = {"output": [CODE]}
+    first = client.responses.create(**CODE_REQUEST).output[0].to_dict() | {"container_id": None}
+    (container,) = containers_of(client.responses.create(**CODE_REQUEST | {"input": [first]}))
+    assert container.startswith("cntr_")
+
+
 @requires("containers.create")
 def test_code_does_not_run_in_an_expired_container_of_the_context(openai_mock, client):
     container = client.containers.create(name="a").id
