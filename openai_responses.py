@@ -22768,8 +22768,6 @@ def error(
         raise ValueError(f"error() needs a status between 400 and 599, got {status!r}")
     if retry_after is not None:
         _check_number(f"error({status}, retry_after={retry_after!r})", retry_after, 0)
-        if retry_after == math.inf:
-            raise ValueError(f"error({status}, retry_after=inf): expected a finite number of seconds")
     _check_error_code(status, code)
     fallback = _ERROR_DEFAULTS[500 if status > 500 else 400]
     default_type, default_message, default_code = _ERROR_DEFAULTS.get(status, fallback)
@@ -22790,17 +22788,17 @@ def error(
 
 
 def _check_number(place: str, number: Any, minimum: int, is_count: bool = False) -> None:
-    """Raise `TypeError` for a value that is not a number, and `ValueError` for a number below the minimum.
+    """Raise `TypeError` for a value that is not a number, and `ValueError` for a number that is infinite or too small.
 
     place: the beginning of the message.
     is_count: the number counts events or characters, so it must be an integer.
     """
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        raise TypeError(f"{place}: expected a number")
     if is_count and not isinstance(number, int):
         raise TypeError(f"{place}: expected an integer")
-    if not isinstance(number, (int, float)):
-        raise TypeError(f"{place}: expected a number")
-    if not number >= minimum:  # also for NaN
-        raise ValueError(f"{place}: expected {minimum} or more")
+    if not minimum <= number < math.inf:  # also for NaN
+        raise ValueError(f"{place}: expected a finite number of {minimum} or more")
 
 
 def _check_headers(place: str, headers: Any) -> None:

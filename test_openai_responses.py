@@ -24586,13 +24586,14 @@ async def test_delays_do_not_block_the_event_loop(create):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"chunk": 0}, r"^streamed\(\.\.\., chunk=0\): expected 1 or more$"),
-        ({"delay": -1}, r"^streamed\(\.\.\., delay=-1\): expected 0 or more$"),
-        ({"first_delay": -0.5}, r"^streamed\(\.\.\., first_delay=-0.5\): expected 0 or more$"),
-        ({"fail_after": -1}, r"^streamed\(\.\.\., fail_after=-1\): expected 0 or more$"),
-        ({"stop_after": -1}, r"^streamed\(\.\.\., stop_after=-1\): expected 0 or more$"),
+        ({"chunk": 0}, r"^streamed\(\.\.\., chunk=0\): expected a finite number of 1 or more$"),
+        ({"delay": -1}, r"^streamed\(\.\.\., delay=-1\): expected a finite number of 0 or more$"),
+        ({"first_delay": -0.5}, r"^streamed\(\.\.\., first_delay=-0.5\): expected a finite number of 0 or more$"),
+        ({"fail_after": -1}, r"^streamed\(\.\.\., fail_after=-1\): expected a finite number of 0 or more$"),
+        ({"stop_after": -1}, r"^streamed\(\.\.\., stop_after=-1\): expected a finite number of 0 or more$"),
         ({"stop_after": 1, "fail_after": 1}, "either fail_after= or stop_after=, not both"),
-        ({"delay": math.nan}, r"^streamed\(\.\.\., delay=nan\): expected 0 or more$"),
+        ({"delay": math.inf}, r"^streamed\(\.\.\., delay=inf\): expected a finite number of 0 or more$"),
+        ({"delay": math.nan}, r"^streamed\(\.\.\., delay=nan\): expected a finite number of 0 or more$"),
         ({"fault": {}}, "needs fail_after="),
         (
             {"fail_after": 1, "fault": 1006},
@@ -26073,15 +26074,18 @@ def test_retry_after_must_be_a_number():
 
 
 def test_negative_retry_after_is_rejected():
-    with pytest.raises(ValueError, match=re.escape("error(429, retry_after=-1): expected 0 or more")):
+    with pytest.raises(
+        ValueError, match=re.escape("error(429, retry_after=-1): expected a finite number of 0 or more")
+    ):
         error(429, retry_after=-1)
 
 
 @pytest.mark.parametrize(
     "retry_after, exception, message",
     [
-        (math.inf, ValueError, "error(429, retry_after=inf): expected a finite number of seconds"),
-        (math.nan, ValueError, "error(429, retry_after=nan): expected 0 or more"),
+        (math.inf, ValueError, "error(429, retry_after=inf): expected a finite number of 0 or more"),
+        (True, TypeError, "error(429, retry_after=True): expected a number"),
+        (math.nan, ValueError, "error(429, retry_after=nan): expected a finite number of 0 or more"),
     ],
 )
 def test_retry_after_that_is_not_a_finite_number_is_rejected(retry_after, exception, message):
