@@ -6987,9 +6987,9 @@ def _matches_filter(obj: Mapping[str, Any], name: str, value: str) -> bool:
             if operand is not None:
                 return _COMPARISONS[key](actual, operand)
         actual = actual.get(key) if isinstance(actual, dict) else None
-    if actual in (None, {}):
-        return value == "null"  # `metadata=null` selects the objects without metadata
-    return actual == value or _matches_value(value, actual)
+    if name == "metadata" and value == "null":  # selects the objects without metadata
+        return not actual
+    return actual == value or (actual is not None and _matches_value(value, actual))
 
 
 def _comparison_operand(comparison: str, text: str) -> float | list[float] | None:

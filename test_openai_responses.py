@@ -10570,6 +10570,8 @@ def test_null_selects_the_objects_without_metadata(openai_mock):
         openai_mock.state["fine_tuning.jobs"][id] = {"id": id, "metadata": metadata}
     answer = httpx.get(f"{BASE_URL}/fine_tuning/jobs?metadata=null").json()
     assert {job["id"] for job in answer["data"]} == {"null", "empty"}
+    answer = httpx.get(f"{BASE_URL}/fine_tuning/jobs?metadata[k]=null").json()
+    assert {job["id"] for job in answer["data"]} == {"full"}
 
 
 def test_vector_store_files_are_filtered_by_status(openai_mock, client):
