@@ -718,7 +718,7 @@ class _MissingInSDKError(AssertionError):
 
 
 def _newer_release_message(name: str, release: tuple[int, ...]) -> str:
-    """Return the message for a name of an endpoint, or of a group of them, that came with a later release of the SDK."""
+    """Return the message for an endpoint or a namespace that the installed SDK lacks and a later release has."""
     import openai
 
     number = ".".join(map(str, release))
@@ -4825,7 +4825,7 @@ class ToolCall(_CompactReprMixin):
     id: the ID of the call. None if it is generated.
     broken: True if `arguments` is a string from the test, which may be invalid JSON on purpose.
     custom: True if the request offers the tool as a custom tool.
-    legacy: True if the request has `functions`, which chat completions had before tools.
+    legacy: True if the request offers `functions` and no `tools`. Chat completions had functions before tools.
     """
 
     name: str
@@ -5093,13 +5093,13 @@ def _fit_turn_to_tools(turn: Turn, call: _Call) -> Turn:
 
 
 def _mark_calls(turn: Turn, body: Mapping[str, Any]) -> Turn:
-    """Return a turn with its calls marked that are of custom tools, or of functions in a request without tools."""
+    """Return a turn whose calls are marked as custom or legacy, as the request offers their tools."""
     custom_tools = _custom_tools(body)
     is_legacy = bool(body.get("functions")) and not body.get("tools")
-    tool_calls = []
-    for tool_call in turn.tool_calls:
-        tool_calls.append(dataclasses.replace(tool_call, custom=tool_call.name in custom_tools, legacy=is_legacy))
-    return dataclasses.replace(turn, tool_calls=tuple(tool_calls))
+    tool_calls = tuple(
+        dataclasses.replace(call, custom=call.name in custom_tools, legacy=is_legacy) for call in turn.tool_calls
+    )
+    return dataclasses.replace(turn, tool_calls=tool_calls)
 
 
 def _custom_tools(body: Mapping[str, Any]) -> _JSON:
@@ -7617,7 +7617,7 @@ def _check_research_tools(call: _Call) -> None:
 def _check_tool_choice(call: _Call) -> None:
     """A tool that must be called must be one of the tools."""
     choice = call.body.get("tool_choice")
-    tools = _with_nested_tools(call.body.get("tools"))
+    tools = [tool for _, tool in _all_tools(call.body.get("tools"), "tools")]
     if choice == "required" and not tools:
         _reject("Tool choice 'required' must be specified with 'tools' parameter.", "tool_choice")
     for choice in _named_choices(call.body):
@@ -7631,14 +7631,6 @@ def _named_choices(body: Mapping[str, Any]) -> list[_JSON]:
     if choice.get("type") == "allowed_tools":
         return _only_dicts(choice.get("tools"))
     return [choice] if choice else []
-
-
-def _with_nested_tools(tools: Any) -> list[_JSON]:
-    """Return the tools of a request, and those within namespaces."""
-    found = []
-    for tool in _only_dicts(tools):
-        found += [tool, *_only_dicts(tool.get("tools"))]
-    return found
 
 
 # The key that identifies a tool among those of its type. Hosted tools of other types have none.
@@ -7675,18 +7667,18 @@ def _forced_output(call: _Call) -> _JSON | None:
 
     Of several tools, that is the first one that was not called yet, or else the last one.
     """
-    outputs = [output for output in map(_forced_items, _chosen_tools(call.body)) if output]
-    if not outputs:
+    choices = [items for items in map(_forced_items, _chosen_tools(call.body)) if items]
+    if not choices:
         return None
-    output = outputs[-1]
-    if len(outputs) > 1:
+    chosen = choices[-1]
+    if len(choices) > 1:
         context = _conversation_items(call)
-        output = next((output for output in outputs if not _has_item_like(context, output[0])), output)
-    return typing.cast(_JSON, _merge(call.response_type, {"output": output}, call.row.name))
+        chosen = next((items for items in choices if not _has_item_like(context, items[0])), chosen)
+    return typing.cast(_JSON, _merge(call.response_type, {"output": chosen}, call.row.name))
 
 
 def _has_item_like(items: Iterable[_JSON], fields: _JSON) -> bool:
-    """Return True if one of some items has all of the given fields."""
+    """Return True if an item has all of the given fields."""
     return any(fields.items() <= item.items() for item in items)
 
 
@@ -9271,15 +9263,18 @@ def _mcp_server(call: _Call, item: Mapping[str, Any]) -> _JSON:
     """Return the MCP server in a request that has the label of an item, or else the first one that the model may call."""
     servers = [tool for tool in _only_dicts(call.body.get("tools")) if tool.get("type") == "mcp"]
     labeled = [server for server in servers if server.get("server_label") == item.get("server_label")]
-    allowed = [server for server in _allowed_tools(call.body) if server in servers]
+    allowed = [tool for tool in _allowed_tools(call.body) if tool.get("type") == "mcp"]
     return next(iter(labeled or allowed or servers), {})
 
 
 def _listed_mcp_tools(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
     """Return the label of an MCP server, and its tools, each with the name of the tool that a call would have."""
     fields = _mcp_tool_fields(call, response, position)
-    name = {key: fields.pop(key) for key in ("name",) if key in fields}
-    return fields | {"tools": [tool | name for tool in response["output"][position]["tools"]]}
+    tools = response["output"][position]["tools"]
+    if "name" in fields:
+        name = fields.pop("name")
+        tools = [tool | {"name": name} for tool in tools]
+    return fields | {"tools": tools}
 
 
 def _image_result(call: _Call, response: Mapping[str, Any], position: int) -> _JSON:
