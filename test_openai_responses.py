@@ -33826,14 +33826,13 @@ def test_recording_of_a_served_mock_answers_each_key(openai_server, tmp_path):
             assert completion.choices[0].message.content == "Hi"
 
 
-def test_recordings_with_the_same_file_name_answer_each_key(tmp_path):
+async def test_recordings_with_the_same_file_name_answer_each_key(tmp_path):
     app = OpenAIMock()
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         app.load(write_exchanges(tmp_path / folder / "same.json", chat_exchange(f"answer of {folder}", folder)))
     for key in ("sk-1", "sk-2"):
-        requests = [rule._request for rule in app.for_key(key).chat.completions.create._rules]
-        assert requests == [rule._request for rule in app.chat.completions.create._rules]
+        assert [await server_chat_text(app, folder, key) for folder in ("a", "b")] == ["answer of a", "answer of b"]
 
 
 @pytest.mark.parametrize("is_used_before", [True, False])
