@@ -1177,7 +1177,7 @@ def _is_pydantic_model(tp: Any) -> bool:
 
 
 def _cache_by_identity(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a function of a type that stores its results by the identity of the type.
+    """Cache the results of a function of a type by the identity of the type.
 
     `functools.cache` compares types, and literals in another order are equal: it would return the results of the type
     that was used first.
@@ -2743,7 +2743,8 @@ def _remove_with_descendants(store: StateStore, resource: _Resource, paths: Coll
     depth = len(next(iter(paths)))
     for descendant in resource.descendants:
         objects = store.get(descendant.name, {})
-        if len(descendant.parent_params) < depth:  # the content, which has the same keys
+        # content has the keys of its object
+        if len(descendant.parent_params) < depth:
             children = [key for key in map(_to_key, paths) if key in objects]
         else:
             children = [child for child in objects if _to_id_path(child)[:depth] in paths]
@@ -5319,7 +5320,7 @@ def _generate(schema: Any, label: str, body: Mapping[str, Any]) -> Any:
 
 
 def _describe_limit(error: Exception | None) -> str | None:
-    """Describe a schema that is too much for this module or for Python. Return None for any other error or none."""
+    """Describe a schema that this module or Python can't process. Return None for any other error, and for None."""
     if isinstance(error, _GenerationError):
         return str(error)
     if isinstance(error, RecursionError):
@@ -6481,12 +6482,12 @@ def _answer_template(call: _Call, script: _Script) -> Any:
     if not script.templates:
         return _default_answer(call)
     if call.response_type not in script.templates:
-        expected = _describe_type(call.response_type)
-        unknown = (
-            script.set_fields.keys() - _fields_of(call.response_type) if _is_pydantic_model(call.response_type) else ()
-        )
-        which = f", which has no {_enumeration(sorted(map(repr, unknown)), 'or')}" if unknown else ""
-        raise ValueError(f"{call.row.name}.response is {script.set_fields!r}, but this call takes {expected}{which}")
+        message = f"{call.row.name}.response is {script.set_fields!r}, but this call takes {_describe_type(call.response_type)}"
+        if _is_pydantic_model(call.response_type):
+            unknown = sorted(map(repr, script.set_fields.keys() - _fields_of(call.response_type)))
+            if unknown:
+                message += f", which has no {_enumeration(unknown, 'or')}"
+        raise ValueError(message)
     return script.templates[call.response_type]
 
 
@@ -7549,7 +7550,7 @@ def _check_response_strictly(call: _Call) -> None:
 
 
 def _check_background(call: _Call) -> None:
-    """A response that runs in the background must be stored. The guide says so; the wording of the error is not known."""
+    """Reject a background response that is not stored. The guide requires `store`; the service's wording is not known."""
     if call.body.get("background") is True and call.body.get("store") is False:
         _reject("A background response must be stored: 'store' must be true.", "store", "invalid_value")
 
@@ -13833,8 +13834,8 @@ async def _answer_batch_requests(call: _Call, requests: Iterable[_JSON], wait: _
     import anyio.lowlevel
 
     results = []
-    for request in requests:
-        if len(results) % _LINES_WITHOUT_PAUSE == _LINES_WITHOUT_PAUSE - 1:
+    for position, request in enumerate(requests):
+        if position and position % _LINES_WITHOUT_PAUSE == 0:
             await wait(anyio.lowlevel.checkpoint())
         results.append(await _answer_batch_request(call, request, wait))
     return results
@@ -15953,10 +15954,10 @@ def _turn_to_realtime_response(turn: Turn) -> _JSON:
     return response
 
 
-def _implied_by_first_message(item: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the role of a message without one: that of the model.
+def _implied_by_realtime_message(item: _JSON, explicit: Mapping[str, Any]) -> _JSON:
+    """Return the role `assistant` for a message without a role.
 
-    A message without a role is merged as the first one of the SDK's types, which is a system message.
+    Such a message is merged as the first message type of the SDK, which has the role `system`.
     """
     return {"role": "assistant"}
 
@@ -16637,7 +16638,7 @@ _extend_table(
 _extend_table(
     _IMPLIED_FIELDS,
     {
-        "RealtimeConversationItemSystemMessage": _implied_by_first_message,
+        "RealtimeConversationItemSystemMessage": _implied_by_realtime_message,
     },
 )
 
@@ -24174,11 +24175,13 @@ def _check_expected_params(prefix: str, row: _Row, params: Mapping[str, Any], in
             raise TypeError(f"{prefix}this endpoint has no parameter {name!r}.{suggestion}")
     for name, value in params.items():
         for item in _leaves(value):
-            only_equals_itself = type(item).__eq__ is object.__eq__ or inspect.isroutine(item)  # a class, an open file
+            # functions, classes and open files are equal only to themselves, so no value of a request equals them
+            only_equals_itself = type(item).__eq__ is object.__eq__ or inspect.isroutine(item)
             if only_equals_itself and item is not None:
                 raise TypeError(
-                    f"{prefix}{name} is {_short_repr(item)}, which no value of a request equals; expected a JSON value, a file "
-                    f"or a compiled pattern. To use a function f, write {instead.format(name=name)}"
+                    f"{prefix}{name} is {_short_repr(item)}, which no value of a request equals; expected a JSON value, a "
+                    "compiled pattern, or a tuple of a file's name and content. "
+                    f"To use a function f, write {instead.format(name=name)}"
                 )
 
 
@@ -24812,7 +24815,7 @@ class OpenAIMock(_NoNewAttributes):
         return (self._parent_mock or self)._mistakes
 
     def _add_mistake(self, error: Exception, request: str) -> None:
-        """Add an exception that the application may catch. As many are kept as a served mock keeps requests, or one."""
+        """Add an exception that the application may catch. Keep as many as the limit of records allows, and at least one."""
         owner = self._parent_mock or self
         owner._mistakes.append(Mistake(error, request))
         del owner._mistakes[: -max(owner._limits["records"], 1)]
@@ -26267,7 +26270,8 @@ def _closest_recording(call: _Call, rules: Sequence[_RecordedRule]) -> str:
     actual_lines = _pretty_json_lines(call.recorded_request)
     actual_counts = collections.Counter(actual_lines)
 
-    def count_differing_lines(rule: _RecordedRule) -> int:  # a diff of each request would take much longer
+    # counting is faster than a diff of each request
+    def count_differing_lines(rule: _RecordedRule) -> int:
         counts = collections.Counter(_pretty_json_lines(rule._request))
         return (counts - actual_counts).total() + (actual_counts - counts).total()
 

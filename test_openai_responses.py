@@ -260,7 +260,7 @@ def remove_environment_variables():
         for name in os.environ.copy():
             if name.startswith(("OPENAI_", "AZURE_OPENAI_", "SSL_CERT_")) or name.lower().endswith("_proxy"):
                 monkeypatch.delenv(name)
-        for name in ("openai", "httpx", "httpx2"):  # the SDK has read `OPENAI_LOG` when it was imported
+        for name in ("openai", "httpx", "httpx2"):  # the SDK reads `OPENAI_LOG` when it is imported
             logging.getLogger(name).setLevel(logging.NOTSET)
         yield
 
