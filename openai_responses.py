@@ -14554,7 +14554,9 @@ def _transcript_timestamps(call: _Call, transcript: Mapping[str, Any]) -> _JSON:
             "tokens": list(range(_count_tokens(text))),
         }
         number_set = len(transcript.get("segments") or ())
-        timestamps["segments"] = [{"id": position} for position in range(number_set)] or [segment]
+        timestamps["segments"] = [segment]
+        if number_set > 1:
+            timestamps["segments"] = [{"id": position} for position in range(number_set)]
     return timestamps
 
 
@@ -14768,6 +14770,7 @@ _extend_table(
     {
         "TranscriptionDiarized": _implied_by_timestamps,
         "TranscriptionVerbose": _implied_by_timestamps,
+        "TranslationVerbose": _implied_by_timestamps,
     },
 )
 

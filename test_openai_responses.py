@@ -18846,6 +18846,35 @@ def test_duration_of_a_transcript_follows_from_its_words(openai_mock, client):
     assert transcript.duration == 9.5
 
 
+def test_text_and_duration_of_a_translation_follow_from_its_segments(openai_mock, client):
+    openai_mock.audio.translations.create.response = {"segments": SET_SEGMENTS}
+    translation = client.audio.translations.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert (translation.text, translation.duration) == ("Hi there. Hello.", 4.0)
+
+
+@pytest.mark.parametrize(
+    "fields, expected",
+    [
+        ({"segments": [{"text": "a"}]}, {"text": "a", "duration": 1.0}),
+        ({"segments": [{"text": "a"}], "duration": 9.0}, {"text": "a", "duration": 9.0}),
+        ({"text": "a", "words": [{"word": "a"}]}, {"text": "a", "duration": 1.0}),
+    ],
+    ids=["segment", "segment and duration", "word"],
+)
+def test_transcript_without_ends_has_the_default_duration(openai_mock, client, fields, expected):
+    openai_mock.audio.transcriptions.create.response = fields
+    transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
+    assert contains(transcript.to_dict(), expected)
+    if "segments" in fields:
+        assert transcript.segments[0].end == transcript.duration
+        assert len(transcript.segments[0].tokens) == 1
+
+
+def test_words_of_a_transcript_must_be_dicts(openai_mock):
+    with pytest.raises(ValueError, match=r"words\[0\] is 'a'; expected a dict of TranscriptionWord"):
+        openai_mock.audio.transcriptions.create.response = {"text": "a", "words": ["a"]}
+
+
 def test_segments_of_a_transcript_are_numbered(openai_mock, client):
     openai_mock.audio.transcriptions.create.response = {"segments": [*SET_SEGMENTS, {"id": 7}]}
     transcript = client.audio.transcriptions.create(**TRANSCRIPTION_REQUEST, response_format="verbose_json")
