@@ -14497,13 +14497,15 @@ def _derive_transcription(call: _Call, obj: Any) -> Any:
 
 
 def _implied_by_timestamps(transcript: _JSON, explicit: Mapping[str, Any]) -> _JSON:
-    """Return the text of a transcript whose segments were set, and its duration if segments or words were set."""
+    """Return the text of a transcript whose segments were set, and its duration: the last end of a segment or a word."""
     implied: _JSON = {}
     if explicit.get("segments"):
-        implied["text"] = " ".join(segment["text"].strip() for segment in transcript["segments"])
-    timed = [item for name in ("segments", "words") if explicit.get(name) for item in transcript[name]]
-    if timed:
-        implied["duration"] = max(item["end"] for item in timed)
+        texts = [segment.get("text") for segment in _only_dicts(transcript["segments"])]
+        implied["text"] = " ".join(text.strip() for text in texts if isinstance(text, str))
+    items = [item for name in ("segments", "words") if explicit.get(name) for item in _only_dicts(transcript.get(name))]
+    ends = [item["end"] for item in items if item.get("end")]
+    if ends:
+        implied["duration"] = max(ends)
     return implied
 
 
@@ -24210,7 +24212,7 @@ def _first_mismatch(actual: Any, expected: Any, place: str = "") -> str | None:
     if isinstance(expected, (list, tuple)) and isinstance(actual, list):
         return _first_list_mismatch(actual, expected, place)
     is_file = isinstance(expected, tuple) and isinstance(actual, tuple)  # its name, content and content type
-    if is_file and len(expected) <= len(actual) and all(map(_matches_value, actual, expected)):
+    if is_file and 0 < len(expected) <= len(actual) and all(map(_matches_value, actual, expected)):
         return None
     if _matches_value(actual, expected):
         return None
@@ -24230,37 +24232,50 @@ def _first_dict_mismatch(actual: Mapping[str, Any], expected: Mapping[str, Any],
 
 def _first_list_mismatch(actual: list[Any], expected: Sequence[Any], place: str) -> str | None:
     """Return a message about the first expected element without a match. An element matches at most one expected element."""
-    owners: dict[int, int] = {}
+    matches: dict[int, int] = {}  # the position in `actual` by the position in `expected`
+    free = dict.fromkeys(range(len(actual)))
     for position, item in enumerate(expected):
-        if not _claim_element(actual, expected, position, owners, set()):
+        index = next((index for index in free if _first_mismatch(actual[index], item) is None), None)
+        if index is None:
+            index = _rearrange_matches(actual, expected, matches, position)
+        else:
+            matches[position] = index
+        if index is None:
             is_taken = any(_first_mismatch(element, item) is None for element in actual)
             adjective = "other " if is_taken else ""
             return f"{place} has no {adjective}{_short_repr(item)}"
+        del free[index]
     return None
 
 
-def _claim_element(
-    actual: list[Any], expected: Sequence[Any], position: int, owners: dict[int, int], tried: set[int]
-) -> bool:
-    """Match an expected element with an element of a list, and return True if there is one.
+def _rearrange_matches(
+    actual: list[Any], expected: Sequence[Any], matches: dict[int, int], position: int
+) -> int | None:
+    """Match an expected element with an element that another one has, if that one can match another (Kuhn's algorithm).
 
-    An element that another expected element has is taken if that one can match another (the algorithm of Kuhn).
+    matches: the position in `actual` by the position in `expected`. This function changes it.
     position: the position of the expected element.
-    owners: the position in `expected` by the position in `actual`. This function changes it.
-    tried: the positions of the elements that cannot be taken.
+    Returns the position of the element that is matched in addition, or None if there is no such arrangement.
     """
-    for index, element in enumerate(actual):
-        if index not in owners and _first_mismatch(element, expected[position]) is None:
-            owners[index] = position
-            return True
-    for index in list(owners):
-        if index in tried or _first_mismatch(actual[index], expected[position]) is not None:
-            continue
-        tried.add(index)
-        if _claim_element(actual, expected, owners[index], owners, tried):
-            owners[index] = position
-            return True
-    return False
+    owners = {index: owner for owner, index in matches.items()}
+    wanted_by: dict[int, int] = {}
+    seekers = [position]
+    for seeker in seekers:  # it grows in the loop
+        for found, element in enumerate(actual):
+            if found in wanted_by or _first_mismatch(element, expected[seeker]) is not None:
+                continue
+            wanted_by[found] = seeker
+            if found in owners:
+                seekers.append(owners[found])
+                continue
+            index: int | None = found
+            while index is not None:  # hand the elements on, back to the expected element without a match
+                owner = wanted_by[index]
+                previous = matches.get(owner)
+                matches[owner] = index
+                index = previous
+            return found
+    return None
 
 
 def _matches_value(value: Any, expected: Any) -> bool:

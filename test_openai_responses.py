@@ -31283,6 +31283,8 @@ def test_file_matches_by_name_and_content(openai_mock, client):
     assert add_file(client, b"b", name="a.txt") != "file-a"
     assert add_file(client, b"c", name="c.pdf") == "file-pdf"
     create.assert_called_with(file=("c.pdf", b"c"))
+    with pytest.raises(AssertionError, match="file is"):
+        create.assert_called_with(file=())
 
 
 def test_when_without_arguments_is_rejected(create):
@@ -31540,6 +31542,12 @@ def test_expected_list_elements_match_in_any_arrangement(create):
         create.assert_called_with(messages=[{"content": re.compile("e$")}, {"content": "Bye"}])
     with pytest.raises(AssertionError, match=r"messages has no \{'content': 'Ciao'\}"):
         create.assert_called_with(messages=[{"content": "Ciao"}])
+
+
+def test_long_expected_list_names_what_is_missing(create):
+    sdk().chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}] * 1000)
+    with pytest.raises(AssertionError, match=r"messages has no other \{'role': 'user'\}"):
+        create.assert_called_with(messages=[{"role": "user"}] * 1001)
 
 
 @given(
