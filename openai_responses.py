@@ -24211,9 +24211,6 @@ def _first_mismatch(actual: Any, expected: Any, place: str = "") -> str | None:
         return _first_dict_mismatch(actual, expected, place)
     if isinstance(expected, (list, tuple)) and isinstance(actual, list):
         return _first_list_mismatch(actual, expected, place)
-    is_file = isinstance(expected, tuple) and isinstance(actual, tuple)  # its name, content and content type
-    if is_file and 0 < len(expected) <= len(actual) and all(map(_matches_value, actual, expected)):
-        return None
     if _matches_value(actual, expected):
         return None
     return f"{place} is {_short_repr(actual)}"
@@ -24279,9 +24276,14 @@ def _rearrange_matches(
 
 
 def _matches_value(value: Any, expected: Any) -> bool:
-    """Return True if a value is as expected. Numbers and bools also match their text, as in queries and forms."""
+    """Return True if a value is as expected. Numbers and bools also match their text, as in queries and forms.
+
+    A file is a tuple of its name, its content and its content type, of which the last ones need not be expected.
+    """
     if isinstance(expected, re.Pattern):
         return isinstance(value, str) and bool(expected.search(value))
+    if isinstance(value, tuple) and isinstance(expected, tuple):
+        return 0 < len(expected) <= len(value) and all(map(_matches_value, value, expected))
     if isinstance(value, str) and isinstance(expected, (bool, int, float)):
         return value == str(expected).lower()
     return bool(value == expected)
