@@ -22927,22 +22927,8 @@ def streamed(
             minimum = 1 if name == "chunk" else 0
             is_count = name not in ("delay", "first_delay")
             _check_number(f"streamed(..., {name}={number!r})", number, minimum, is_count)
-    if fault is not None and fail_after is None:
-        raise ValueError(
-            "streamed(..., fault=...) needs fail_after=, the number of events that arrive before the fault"
-        )
-    if not (fault is None or _is_exception(fault) or isinstance(fault, (str, bytes, int, Mapping))):
-        raise TypeError(
-            f"streamed(..., fault={_safe_repr(fault)}): expected a network exception, a str, a dict or the code that a "
-            "WebSocket closes with"
-        )
-    if isinstance(fault, int) and not _is_close_code(fault):
-        raise ValueError(
-            f"streamed(..., fault={fault!r}): expected a code that a WebSocket can be closed with, {_CLOSE_CODES}; for a "
-            "connection that breaks, leave fault out"
-        )
-    if isinstance(fault, Mapping):
-        _to_json(fault, "streamed(...): fault")
+    if fault is not None:
+        _check_fault(fault, fail_after)
     if _is_list_or_tuple(value) and value and all(_is_plain_text(item) for item in value):
         raise TypeError(
             f"streamed({_short_repr(value)}): events are dicts, models or pairs of event name and data; for pieces of text, "
@@ -22956,6 +22942,26 @@ def streamed(
     if first_delay is None:
         first_delay = delay
     return Streamed(value, Pace(chunk, first_delay, delay, fail_after, fault))
+
+
+def _check_fault(fault: Any, fail_after: int | None) -> None:
+    """Raise `ValueError` or `TypeError` for a fault that cannot end a stream, or that has no place in it."""
+    if fail_after is None:
+        raise ValueError(
+            "streamed(..., fault=...) needs fail_after=, the number of events that arrive before the fault"
+        )
+    if not (_is_exception(fault) or isinstance(fault, (str, bytes, int, Mapping))):
+        raise TypeError(
+            f"streamed(..., fault={_safe_repr(fault)}): expected a network exception, a str, a dict or the code that a "
+            "WebSocket closes with"
+        )
+    if isinstance(fault, int) and not _is_close_code(fault):
+        raise ValueError(
+            f"streamed(..., fault={fault!r}): expected a code that a WebSocket can be closed with, {_CLOSE_CODES}; for a "
+            "connection that breaks, leave fault out"
+        )
+    if isinstance(fault, Mapping):
+        _to_json(fault, "streamed(...): fault")
 
 
 def _is_plain_text(event: Any) -> bool:
